@@ -1,0 +1,60 @@
+"""A trajectory is a value: requests compare, arrays cannot change, candidates come ranked."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from fakes import fake_generation
+
+from textdiff.trajectory import Request
+
+
+def test_requests_with_equal_fields_are_equal_and_share_a_hash():
+    one, other = Request(text="Hi", seed=3), Request(text="Hi", seed=3)
+    assert one == other and hash(one) == hash(other)
+    assert len({one, other, Request(text="Hi", seed=4), Request(text="hi", seed=3)}) == 3
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Request)])
+def test_every_field_of_a_request_takes_part_in_its_equality(field):
+    request = Request(text="Hi")
+    value = getattr(request, field)
+    changed = f"{value}!" if isinstance(value, str) else not value if isinstance(value, bool) else value + 1
+    assert dataclasses.replace(request, **{field: changed}) != request
+
+
+def test_a_request_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Request(text="Hi").seed = 8
+
+
+def test_every_array_of_a_generation_is_read_only():
+    generation = fake_generation()
+    for candidate in generation.candidates:
+        arrays = [candidate.final]
+        for step in candidate.steps:
+            arrays += [step.noisy, step.x0, step.eps, step.x0_unconditional, *step.attention]
+        assert len(arrays) == 1 + 3 * (4 + len(generation.layers))
+        for array in arrays:
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
+
+
+def test_the_ranking_lists_the_candidates_best_first():
+    generation = fake_generation(candidates=4)
+    assert [candidate.index for candidate in generation.ranking] == [1, 0, 2, 3]
+    assert [candidate.verdict.rank for candidate in generation.ranking] == [1, 2, 3, 4]
+    assert generation.ranking[0] is generation.candidates[generation.best]
+
+
+def test_generations_compare_by_identity_so_that_they_can_be_hashed_with_their_arrays():
+    one, other = fake_generation(), fake_generation()
+    assert one == one and one != other and len({one, other}) == 2
+
+
+def test_the_fake_attention_is_a_distribution_over_its_keys():
+    generation = fake_generation()
+    for layer, weights in zip(generation.layers, generation.candidates[0].steps[0].attention, strict=True):
+        assert weights.shape == (layer.heads, layer.resolution**2, 1 + len("Hi\nyou"))
+        keys = {"text_to_image": 2, "image_to_text": 1}[layer.direction]
+        np.testing.assert_allclose(weights.sum(axis=keys), 1, atol=1e-6)

@@ -1,0 +1,120 @@
+"""What happened in a run: request, steps, candidates, verdict. Immutable, numpy only.
+
+Units: pictures inside a trajectory are (H, W, 3) float32 with -1 black and 1 white; a final picture is (H, W, 3) uint8.
+Attention weights are float32 in [0, 1]. Token 0 of every attention map is START, token i is character i - 1 of the text.
+Every array is read-only. What was not kept is None or an empty tuple.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_SEED = 2**31 - 1
+TEXT_TO_IMAGE, IMAGE_TO_TEXT = "text_to_image", "image_to_text"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """Everything a person chooses. Equal requests to one model give equal generations, bit by bit on one machine."""
+
+    text: str
+    candidates: int = 4  # 1 to 16
+    seed: int = 7  # candidate k draws its noise from seed + k (mod 2^31)
+    steps: int = 20  # 1 to 250
+    sampler: str = "dpm++2m"  # a key of samplers.STEP_RULES
+    guidance: float = 3.0  # 1 means no guidance
+    reader: str = "rapidocr"  # a key of readers.READERS
+    keep_only_if_above: float = 0.95  # pruning thresholds, see ranking.py
+    delete_under: float = 0.1
+    watch: bool = True  # keep the attention of every step
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AttentionLayer:
+    """Where an attention sits in the network: what its maps have in common over steps and candidates."""
+
+    name: str  # a place in the network, "up.16x16_block0"
+    direction: str  # TEXT_TO_IMAGE: each cell chooses among tokens; IMAGE_TO_TEXT: each token chooses among cells
+    resolution: int  # the picture is resolution x resolution cells, row by row
+    heads: int
+    taught_head: int | None  # the head that was trained on character boxes, if any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Step:
+    """One question to the network and its answer."""
+
+    index: int
+    t: float
+    alpha: float
+    sigma: float
+    noisy: np.ndarray  # x_t, what the network saw
+    x0: np.ndarray  # the guided guess at the clean picture
+    eps: np.ndarray  # the guided guess at the noise
+    x0_unconditional: np.ndarray | None  # the guess without the text; None without guidance
+    attention: tuple[np.ndarray, ...] = ()  # one (heads, cells, tokens) array per Generation.layers, both directions alike
+
+    def __post_init__(self) -> None:
+        _freeze(self.noisy, self.x0, self.eps, self.x0_unconditional, *self.attention)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What an OCR engine read in one picture."""
+
+    text: str  # lines joined by "\n", top to bottom
+    confidence: float  # 0 to 1, mean over the lines; 0 when nothing was read
+    boxes: tuple[tuple[float, float, float, float], ...] = ()  # x0, y0, x1, y1 per line, in pixels of the picture
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What the ranking decided about one candidate."""
+
+    similarity: float  # trigram similarity of reading and text, 0 to 1
+    exact: bool
+    edit_distance: int
+    kept: bool
+    rule: str  # one sentence: why it was kept or pruned
+    rank: int  # 1 is best
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Candidate:
+    """One picture: how it came about, what was read in it, and what became of it."""
+
+    index: int
+    seed: int
+    steps: tuple[Step, ...]
+    final: np.ndarray  # (H, W, 3) uint8
+    reading: Reading
+    verdict: Verdict
+
+    def __post_init__(self) -> None:
+        _freeze(self.final)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Generation:
+    """One request, answered."""
+
+    request: Request
+    model: str  # name of the weights
+    model_sha256: str
+    reader: str  # engine and version that read the candidates
+    layers: tuple[AttentionLayer, ...]
+    candidates: tuple[Candidate, ...]
+    best: int  # index of the winning candidate
+    seconds: float
+    stopped: bool = False  # ended by the user before the last step
+
+    @property
+    def ranking(self) -> tuple[Candidate, ...]:
+        """The candidates, best first."""
+        return tuple(sorted(self.candidates, key=lambda candidate: candidate.verdict.rank))
+
+
+def _freeze(*arrays: np.ndarray | None) -> None:
+    for array in arrays:
+        if array is not None:
+            array.setflags(write=False)
