@@ -1,0 +1,1 @@
+"""The neural networks; each takes (noisy picture, time, character ids)."""

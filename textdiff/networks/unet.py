@@ -1,0 +1,122 @@
+"""The base model: a U-Net over pixels that reads its prompt through weave attention on the way up.
+
+Blocks are named after their place, so that a key of the weights reads as one:
+`up.16x16_block0.weave.text_to_image.out.weight`.
+Legend: B pictures, C channels, T tokens.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from textdiff import alphabet
+from textdiff.config import ModelConfig
+from textdiff.networks.blocks import Downsample, ResidualBlock, SelfAttention, TimeEmbedding, Upsample
+from textdiff.networks.text_encoder import TextEncoder
+from textdiff.networks.weave import AxialPositions, WeaveAttention
+
+
+class UNet(nn.Module):
+    """x_t (B, 3, H, W) in about [-1, 1], t (B,) in [0, 1], ids (B, T) int64 -> v (B, 3, H, W)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        top = config.image_size // config.stem
+        resolutions = [top >> level for level in range(len(config.channels))]
+        self.time = TimeEmbedding(config.time_width)
+        self.text_encoder = TextEncoder(config)
+        self.stem = nn.Conv2d(3 * config.stem**2, config.channels[0], 3, padding=1)
+
+        self.down = nn.ModuleDict()
+        skips, channels = [config.channels[0]], config.channels[0]
+        for resolution, width, blocks in zip(resolutions, config.channels, config.down_blocks, strict=True):
+            if resolution != top:
+                self.down[f"{resolution}x{resolution}_down"] = Downsample(channels, width)
+                skips.append(width)
+                channels = width
+            for index in range(blocks):
+                block = Block(config, channels, width, resolution)
+                self.down[f"{resolution}x{resolution}_block{index}"] = block
+                skips.append(width)
+                channels = width
+
+        self.middle = nn.ModuleDict(
+            {
+                "block0": Block(config, channels, channels, resolutions[-1]),
+                "block1": Block(config, channels, channels, resolutions[-1]),
+            }
+        )
+
+        self.up = nn.ModuleDict()
+        self.positions = nn.ModuleDict()
+        for resolution, width, blocks in reversed(
+            list(zip(resolutions, config.channels, config.down_blocks, strict=True))
+        ):
+            if resolution != resolutions[-1]:
+                self.up[f"{resolution}x{resolution}_up"] = Upsample(channels, width)
+                channels = width
+            for index in range(blocks + 1):
+                woven = resolution in config.text_at or (resolution in config.text_once_at and index == 0)
+                block = Block(config, channels + skips.pop(), width, resolution, woven)
+                self.up[f"{resolution}x{resolution}_block{index}"] = block
+                channels = width
+            if config.axial_positions and resolution in (*config.text_at, *config.text_once_at):
+                self.positions[f"{resolution}x{resolution}"] = AxialPositions(width, resolution)
+        assert not skips
+
+        self.out_norm = nn.GroupNorm(8, channels)
+        self.out = nn.Conv2d(channels, 3 * config.stem**2, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor, t: Tensor, ids: Tensor) -> Tensor:
+        time = self.time(t)  # (B, D)
+        text = self.text_encoder(ids, time)  # (B, T, E)
+        padding = ids == alphabet.PAD
+        positions = {name: table() for name, table in self.positions.items()}
+
+        h = self.stem(F.pixel_unshuffle(x, self.config.stem))  # (B, C, H/2, W/2)
+        skips = [h]
+        for block in self.down.values():
+            h = block(h) if isinstance(block, Downsample) else block(h, time)
+            skips.append(h)
+        for block in self.middle.values():
+            h = block(h, time)
+        for block in self.up.values():
+            if isinstance(block, Upsample):
+                h = block(h)
+            else:
+                h = block(torch.cat([h, skips.pop()], dim=1), time, text, padding, positions)
+        v = self.out(F.silu(self.out_norm(h)))
+        return F.pixel_shuffle(v, self.config.stem)
+
+
+class Block(nn.Module):
+    """A residual block, then self-attention and weave attention at the resolutions that have them."""
+
+    def __init__(
+        self, config: ModelConfig, channels_in: int, channels: int, resolution: int, woven: bool = False
+    ) -> None:
+        super().__init__()
+        self.place = f"{resolution}x{resolution}"
+        self.residual = ResidualBlock(channels_in, channels, config.time_width)
+        self.self_attention = (
+            SelfAttention(channels, config.head_channels) if resolution in config.attention_at else None
+        )
+        self.weave = WeaveAttention(config, channels, resolution) if woven else None
+
+    def forward(
+        self,
+        x: Tensor,
+        time: Tensor,
+        text: Tensor | None = None,
+        padding: Tensor | None = None,
+        positions: dict[str, Tensor] | None = None,
+    ) -> Tensor:
+        x = self.residual(x, time)
+        if self.self_attention is not None:
+            x = self.self_attention(x)
+        if self.weave is not None:
+            x = self.weave(x, text, padding, time, positions.get(self.place))
+        return x
