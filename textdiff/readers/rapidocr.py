@@ -1,0 +1,154 @@
+"""The default reader: RapidOCR, whose models come with its package, so it needs no network.
+
+Each line is read by RapidOCR's recogniser (PP-OCRv6 small, a CTC model) from the ink that `lines.py` found.
+Only when the recogniser is unsure does RapidOCR's detector look for the lines as well, and the surer of the
+two readings counts: the detector is slower, and on clean small pictures no better.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from textdiff.readers.lines import draw_line, find_lines
+from textdiff.trajectory import Reading
+
+LINE_HEIGHT = 48  # what the recogniser was trained on
+MARGINS = (0.2, 0.35)  # white around a line, in line heights: both are tried, the surer reading counts
+SURE = 0.9  # under this confidence the detector is asked too
+LEGIBLE = 0.5  # lines under this confidence are dropped, RapidOCR's own default
+DETECTOR_SIDE = 320  # the detector's picture: the side the picture is brought to, with its edge
+DETECTOR_EDGE = 1 / 6  # of the picture's side, because the detector overlooks text that touches the edge
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadLine:
+    text: str
+    confidence: float
+    box: tuple[float, float, float, float]  # as in Reading
+
+
+class RapidOcrReader:
+    """Reads with RapidOCR on `threads` CPU threads."""
+
+    def __init__(self, threads: int = 1) -> None:
+        try:
+            import onnxruntime
+            import rapidocr
+        except ImportError as error:
+            raise ValueError(
+                f"The reader rapidocr needs a package that is not installed: {error.name}."
+            ) from error
+        models = sorted((Path(rapidocr.__file__).parent / "models").glob("*_rec_*.onnx"))
+        if not models:
+            raise ValueError("The package rapidocr came without its recognition model; install version 3.10.")
+        self.name = f"rapidocr {version('rapidocr')}"
+        self._threads = threads
+        self._detector = None  # opened at the first picture that needs it
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        # Waiting threads sleep: spinning ones would take the cores from the diffusion model.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(str(models[0]), options, ["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+        # The model knows 18,000 characters, ours are printable ASCII. Class 0 is the CTC blank.
+        alphabet = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
+        known = ["", *alphabet, " "]
+        self._classes = [i for i, c in enumerate(known) if i == 0 or (len(c) == 1 and 32 <= ord(c) < 127)]
+        self._characters = [known[i] for i in self._classes]
+
+    def read(self, pictures: Sequence[np.ndarray]) -> list[Reading]:
+        """One reading per picture, (H, W, 3) uint8."""
+        return [self._read(picture) for picture in pictures]
+
+    def _read(self, picture: np.ndarray) -> Reading:
+        lines = self._read_by_ink(picture)
+        if lines and _confidence(lines) < SURE:
+            lines = max(lines, self._read_by_detector(picture), key=_confidence)
+        legible = [line for line in lines if line.text and line.confidence >= LEGIBLE]
+        return Reading(
+            text="\n".join(line.text for line in legible),
+            confidence=_confidence(legible),
+            boxes=tuple(line.box for line in legible),
+        )
+
+    def _read_by_ink(self, picture: np.ndarray) -> list[_ReadLine]:
+        read = []
+        for line in find_lines(picture):
+            tries = [self._recognise(draw_line(line.ink, LINE_HEIGHT, margin)) for margin in MARGINS]
+            text, confidence = max(tries, key=lambda found: found[1])
+            read.append(_ReadLine(text, confidence, tuple(float(value) for value in line.box)))
+        return read
+
+    def _read_by_detector(self, picture: np.ndarray) -> list[_ReadLine]:
+        side = max(picture.shape[:2])
+        edge = round(side * DETECTOR_EDGE)
+        framed = cv2.copyMakeBorder(picture, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
+        scale = DETECTOR_SIDE / (side + 2 * edge)
+        large = cv2.resize(framed, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        limits = [picture.shape[1], picture.shape[0]] * 2
+        read = []
+        for row in _rows(self._detect(large)):
+            pieces = []
+            for x0, y0, x1, y1 in row:
+                width = max(round((x1 - x0) * LINE_HEIGHT / (y1 - y0)), LINE_HEIGHT // 3)
+                pieces.append(self._recognise(cv2.resize(large[y0:y1, x0:x1], (width, LINE_HEIGHT))))
+            low, high = np.min(row, axis=0)[:2], np.max(row, axis=0)[2:]
+            box = (np.concatenate([low, high]) / scale - edge).clip(0, limits)
+            text = " ".join(text for text, _ in pieces).strip()
+            confidence = float(np.mean([confidence for _, confidence in pieces]))
+            read.append(_ReadLine(text, confidence, tuple(box.tolist())))
+        return read
+
+    def _recognise(self, strip: np.ndarray) -> tuple[str, float]:
+        """Text of one line, (48, W, 3) uint8, the likeliest class at each place, and its mean confidence."""
+        values = (strip.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
+        (output,) = self._session.run(None, {self._input: values})
+        chances = output[0][:, self._classes]  # (places, classes)
+        best = chances.argmax(axis=1)
+        # CTC: blanks are nothing, and a class repeated from place to place is one character.
+        starts = np.flatnonzero((best != 0) & (best != np.concatenate([[0], best[:-1]])))
+        text = "".join(self._characters[best[place]] for place in starts)
+        return text.strip(), float(chances.max(axis=1)[starts].mean()) if len(starts) else 0.0
+
+    def _detect(self, picture: np.ndarray) -> list[tuple[int, int, int, int]]:
+        """Upright boxes x0, y0, x1, y1 around the text in a picture (H, W, 3) uint8."""
+        if self._detector is None:
+            from rapidocr import RapidOCR
+
+            self._detector = RapidOCR(
+                params={
+                    "Global.log_level": "critical",
+                    "Det.limit_side_len": DETECTOR_SIDE,
+                    "EngineConfig.onnxruntime.intra_op_num_threads": self._threads,
+                    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+                }
+            )
+        corners = self._detector(picture[..., ::-1], use_cls=False, use_rec=False).boxes  # (boxes, 4, 2)
+        if corners is None:
+            return []
+        size = picture.shape[1::-1]
+        lows, highs = np.floor(corners.min(axis=1)), np.ceil(corners.max(axis=1))
+        boxes = np.concatenate([lows.clip(0, size), highs.clip(0, size)], axis=1).astype(int)
+        return [tuple(box) for box in boxes.tolist() if box[2] > box[0] and box[3] > box[1]]
+
+
+def _rows(boxes: list[tuple[int, int, int, int]]) -> list[list[tuple[int, int, int, int]]]:
+    """The boxes line by line, each line from left to right: a wide gap may have split it in pieces."""
+    rows: list[list[tuple[int, int, int, int]]] = []
+    for box in sorted(boxes, key=lambda box: box[1] + box[3]):
+        _, top, _, bottom = rows[-1][0] if rows else (0, 0, 0, 0)
+        if rows and top < (box[1] + box[3]) / 2 < bottom:
+            rows[-1].append(box)
+        else:
+            rows.append([box])
+    return [sorted(row) for row in rows]
+
+
+def _confidence(lines: Sequence[_ReadLine]) -> float:
+    return float(np.mean([line.confidence for line in lines])) if lines else 0.0
