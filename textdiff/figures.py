@@ -1,0 +1,118 @@
+"""Pictures of a trajectory: film strips, heat maps, captioned sheets and curves.
+
+Every function returns an (H, W, 3) uint8 image. A picture given to one is either such an image, or (H, W, 3)
+floats with -1 black and 1 white as in trajectory.py.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
+
+PAPER, INK = 255, (40, 40, 40)
+
+
+def to_uint8(picture: np.ndarray) -> np.ndarray:
+    """The 8-bit levels nearest to a picture in [-1, 1], clipped; a uint8 image is returned as it is."""
+    if picture.dtype == np.uint8:
+        return picture
+    return np.rint(np.clip((picture + 1) * 127.5, 0, 255)).astype(np.uint8)
+
+
+def film_strip(pictures: Sequence[np.ndarray], columns: int, gap: int = 2, scale: int = 1) -> np.ndarray:
+    """Equally large pictures in rows of `columns`, `gap` white pixels apart, magnified `scale` times."""
+    height, width = (scale * side for side in pictures[0].shape[:2])
+    rows, columns = math.ceil(len(pictures) / columns), min(columns, len(pictures))
+    strip = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), PAPER, dtype=np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        strip[top : top + height, left : left + width] = _magnify(to_uint8(picture), scale)
+    return strip
+
+
+def heat_map(picture: np.ndarray, weights: np.ndarray, opacity: float = 0.6) -> np.ndarray:
+    """`picture` under the cividis colours of (cells,) attention weights, a square of cells row by row.
+
+    The largest weight is yellow, zero is dark blue. Cells keep hard edges: the network sees no finer.
+    """
+    side = math.isqrt(weights.size)
+    assert side**2 == weights.size, f"{weights.size} cells are not a square"
+    height, width = picture.shape[:2]
+    rows, columns = np.arange(height) * side // height, np.arange(width) * side // width
+    relative = weights.reshape(side, side)[np.ix_(rows, columns)] / (float(weights.max()) or 1.0)
+    colours = colormaps["cividis"](relative)[..., :3] * 255
+    return np.rint((1 - opacity) * to_uint8(picture) + opacity * colours).astype(np.uint8)
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[tuple[np.ndarray, str]]], scale: int = 2, gap: int = 8, font_size: int = 12
+) -> np.ndarray:
+    """Rows of (picture, caption), each caption drawn under its picture; a caption may have several lines."""
+    font = ImageFont.load_default(font_size)
+    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    cells = [cell for row in rows for cell in row]
+    boxes = [ruler.multiline_textbbox((0, 0), caption, font) for _, caption in cells]
+    width = max(*(scale * picture.shape[1] for picture, _ in cells), *(math.ceil(box[2]) for box in boxes))
+    above = scale * max(picture.shape[0] for picture, _ in cells)
+    height = above + gap // 2 + max(math.ceil(box[3]) for box in boxes)
+
+    size = (gap + max(map(len, rows)) * (width + gap), gap + len(rows) * (height + gap))
+    sheet = Image.new("RGB", size, (PAPER,) * 3)
+    draw = ImageDraw.Draw(sheet)
+    for y, row in enumerate(rows):
+        for x, (picture, caption) in enumerate(row):
+            corner = (gap + x * (width + gap), gap + y * (height + gap))
+            sheet.paste(Image.fromarray(_magnify(to_uint8(picture), scale)), corner)
+            draw.multiline_text((corner[0], corner[1] + above + gap // 2), caption, INK, font)
+    return np.array(sheet)
+
+
+def curve(
+    xs: Sequence[float],
+    ys: Mapping[str, Sequence[float]],
+    x_label: str,
+    y_label: str,
+    size: tuple[int, int] = (640, 360),
+) -> np.ndarray:
+    """One line per name in `ys` over the common `xs`, as an image of `size` (width, height) pixels."""
+    return _plot([(name, xs, values, "-") for name, values in ys.items()], x_label, y_label, size)
+
+
+def schedule_curve(
+    times: Sequence[float],
+    alphas: Sequence[float],
+    sigmas: Sequence[float],
+    steps: Sequence[tuple[float, float, float]] = (),
+    size: tuple[int, int] = (640, 360),
+) -> np.ndarray:
+    """How much signal and noise there is over time, with dots at the (t, alpha, sigma) of a run's steps."""
+    lines = [("signal, alpha", times, alphas, "-"), ("noise, sigma", times, sigmas, "-")]
+    if steps:
+        t, alpha, sigma = zip(*steps, strict=True)
+        lines += [("", t, alpha, "o"), ("", t, sigma, "o")]
+    return _plot(lines, "time t (0 is the picture, 1 is noise)", "share", size)
+
+
+def _magnify(image: np.ndarray, scale: int) -> np.ndarray:
+    return image.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _plot(lines: Sequence[tuple], x_label: str, y_label: str, size: tuple[int, int]) -> np.ndarray:
+    """Lines of (name, xs, ys, style) in one pair of axes; the dots "o" have the colours of the lines "-"."""
+    figure = Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot(xlabel=x_label, ylabel=y_label)
+    drawn = {"-": 0, "o": 0}
+    for name, xs, ys, style in lines:
+        axes.plot(xs, ys, style, color=f"C{drawn[style]}", label=name, markersize=4)
+        drawn[style] += 1
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if any(name for name, *_ in lines):
+        axes.legend(frameon=False)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,477 @@
+"""A Generation as a folder of PNG sprites and one run.json, or the same as a .zip; and back.
+
+Layout, format 1:
+
+    run.json                          everything that is not a picture; its shape is `_RUN` below
+    best.png                          the winning picture
+    candidate-00/final.png            the candidate's picture
+    candidate-00/{noisy,x0,eps,x0_unconditional}.png
+                                      sprites: one row, one column per step, 8-bit RGB,
+                                      value = low + (high - low) * level / 255
+    candidate-00/attention-00.png     one atlas per layer, 8-bit grey: tile column = step,
+                                      tile row = head * tokens + token, resolution x resolution cells
+                                      a tile, weight = level / 255 * scale
+
+A run folder may come from anywhere, so `load` believes nothing: every field must have its type, every picture
+its size, and no name may lead out of the folder. File names are ours; the user's text is only in run.json.
+"""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from textdiff import similarity
+from textdiff.trajectory import (
+    IMAGE_TO_TEXT,
+    TEXT_TO_IMAGE,
+    AttentionLayer,
+    Candidate,
+    Generation,
+    Reading,
+    Request,
+    Step,
+    Verdict,
+)
+
+FORMAT = 1
+# Noise is wider than a picture; three standard deviations are shown, the rest (0.3 %) is clipped.
+RANGES = {"noisy": (-1.0, 1.0), "x0": (-1.0, 1.0), "eps": (-3.0, 3.0), "x0_unconditional": (-1.0, 1.0)}
+
+MAX_CANDIDATES, MAX_STEPS, MAX_SIZE, MAX_TOKENS, MAX_LAYERS, MAX_HEADS = 16, 250, 1024, 1025, 64, 64
+MAX_JSON_BYTES, MAX_PNG_BYTES = 2**23, 2**27
+MAX_VALUES = 2**30  # numbers in all arrays of a run together: 4 GiB as float32
+
+_PICTURE = re.compile(r"candidate-[0-9]{2}/[a-z0-9_-]+\.png")
+_OURS = re.compile(r"run\.json|best\.png|candidate-[0-9]{2}")
+
+
+def _fields(kind: type) -> dict:
+    return {field.name: field.type for field in dataclasses.fields(kind)}
+
+
+# What run.json must look like: a type for a value, [shape] for a list of any length, (shape, ...) for a list
+# of exactly these, {...} for exactly these keys.
+_RUN = {
+    "format": int,
+    "request": _fields(Request),
+    "model": {"name": str, "sha256": str},
+    "reader": str,
+    "size": int,
+    "tokens": [str],
+    "steps": [{"index": int, "t": float, "alpha": float, "sigma": float}],
+    "ranges": {name: (float, float) for name in RANGES},
+    "layers": [_fields(AttentionLayer)],
+    "candidates": [
+        {
+            "index": int,
+            "seed": int,
+            "reading": {"text": str, "confidence": float, "boxes": [(float, float, float, float)]},
+            "verdict": _fields(Verdict),
+            "matched": [(str, int)],  # trigrams with their counts
+            "missing": [(str, int)],
+            "files": {
+                "final": str,
+                "noisy": str,
+                "x0": str,
+                "eps": str,
+                "x0_unconditional": str | None,
+                "attention": [{"file": str, "scale": float}],
+            },
+        }
+    ],
+    "best": int,
+    "seconds": float,
+    "stopped": bool,
+}
+
+
+def save(generation: Generation, folder: str | os.PathLike) -> None:
+    """Write `generation` as the run folder `folder`, whole or not at all; an older run there is replaced.
+
+    Raises ValueError when `folder` holds anything other than a run, or when the generation has no steps.
+    """
+    folder = Path(folder).resolve()
+    if not all(candidate.steps for candidate in generation.candidates):
+        raise ValueError("This run was stopped before its first step, so there is nothing to save.")
+    if folder.exists() and not _replaceable(folder):
+        raise ValueError(f"{folder.name} already holds something other than a run; choose another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".run-") as scratch:
+        fresh, former = Path(scratch, "fresh"), Path(scratch, "former")
+        fresh.mkdir()
+        _write(generation, fresh)
+        if folder.exists():
+            folder.rename(former)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if former.exists():
+                former.rename(folder)
+            raise
+
+
+def load(path: str | os.PathLike) -> Generation:
+    """Read a run folder or the .zip of one. Arrays come back to within half a level, clipped to `RANGES`.
+
+    Raises ValueError with one sentence when there is no run at `path`, or none that `save` could write.
+    """
+    path = Path(path)
+    with _open(path) as source:
+        run = _read_json(source)
+        try:
+            return _generation(run, source)
+        except OSError as error:
+            raise ValueError(f"{path.name} is not a whole run: a picture is missing.") from error
+
+
+def to_zip(folder: str | os.PathLike, file: str | os.PathLike) -> None:
+    """Pack the run in `folder` into the .zip `file`: the files of the run and nothing else.
+
+    Equal runs give equal bytes. Raises ValueError when `folder` is not a run.
+    """
+    folder, file = Path(folder), Path(file).resolve()
+    with _open(folder) as source:
+        try:
+            names = ["run.json", "best.png", *_files(_read_json(source))]
+            contents = {name: source.read(name, MAX_PNG_BYTES) for name in names}
+        except OSError as error:
+            raise ValueError(f"{folder.name} is not a whole run: a picture is missing.") from error
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".zip-") as scratch:
+        packed = Path(scratch, "run.zip")
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name, content in contents.items():
+                entry = zipfile.ZipInfo(name)  # dated 1980: equal runs give equal bytes
+                entry.external_attr = 0o644 << 16
+                entry.compress_type = zipfile.ZIP_DEFLATED if name == "run.json" else zipfile.ZIP_STORED
+                archive.writestr(entry, content)
+        os.replace(packed, file)
+
+
+# ---- writing
+
+
+def _replaceable(folder: Path) -> bool:
+    """Whether `folder` is empty or holds a run and nothing else."""
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else ["a file"]
+    return not names or ("run.json" in names and all(_OURS.fullmatch(name) for name in names))
+
+
+def _write(generation: Generation, folder: Path) -> None:
+    steps = generation.candidates[0].steps
+    run = {
+        "format": FORMAT,
+        "request": dataclasses.asdict(generation.request),
+        "model": {"name": generation.model, "sha256": generation.model_sha256},
+        "reader": generation.reader,
+        "size": steps[0].x0.shape[0],
+        "tokens": ["START", *generation.request.text],
+        "steps": [{"index": s.index, "t": s.t, "alpha": s.alpha, "sigma": s.sigma} for s in steps],
+        "ranges": RANGES,
+        "layers": [dataclasses.asdict(layer) for layer in generation.layers],
+        "candidates": [
+            _write_candidate(candidate, generation, folder) for candidate in generation.candidates
+        ],
+        "best": generation.best,
+        "seconds": generation.seconds,
+        "stopped": generation.stopped,
+    }
+    _write_png(generation.candidates[generation.best].final, folder / "best.png")
+    (folder / "run.json").write_text(json.dumps(run, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def _write_candidate(candidate: Candidate, generation: Generation, folder: Path) -> dict:
+    """Write the pictures of one candidate; what run.json says about it."""
+    times = [step.t for step in generation.candidates[0].steps]
+    assert [step.t for step in candidate.steps] == times, "the candidates of a run share their steps"
+    place = f"candidate-{candidate.index:02d}"
+    (folder / place).mkdir()
+
+    files: dict = {"final": f"{place}/final.png"}
+    _write_png(candidate.final, folder / files["final"])
+    for name, (low, high) in RANGES.items():
+        pictures = [getattr(step, name) for step in candidate.steps]
+        files[name] = None
+        if pictures[0] is not None:
+            files[name] = f"{place}/{name}.png"
+            _write_png(_levels(np.concatenate(pictures, axis=1), low, high), folder / files[name])
+
+    files["attention"] = []
+    if candidate.steps[0].attention:
+        for number, layer in enumerate(generation.layers):
+            name = f"{place}/attention-{number:02d}.png"
+            weights = np.stack([step.attention[number] for step in candidate.steps])
+            scale = float(weights.max()) or 1.0
+            _write_png(_atlas(_levels(weights, 0.0, scale), layer.resolution), folder / name)
+            files["attention"].append({"file": name, "scale": scale})
+
+    trigrams = similarity.compare_trigrams(generation.request.text, candidate.reading.text)
+    return {
+        "index": candidate.index,
+        "seed": candidate.seed,
+        "reading": dataclasses.asdict(candidate.reading),
+        "verdict": dataclasses.asdict(candidate.verdict),
+        "matched": trigrams.matched,
+        "missing": trigrams.missing,
+        "files": files,
+    }
+
+
+def _levels(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The 8-bit levels nearest to `values`, clipped to [low, high]."""
+    return np.rint(np.clip((values - low) * (255 / (high - low)), 0, 255)).astype(np.uint8)
+
+
+def _atlas(levels: np.ndarray, resolution: int) -> np.ndarray:
+    """(steps, heads, cells, tokens) -> (heads * tokens * resolution, steps * resolution)."""
+    steps, heads, cells, tokens = levels.shape
+    assert cells == resolution**2
+    tiles = levels.reshape(steps, heads, resolution, resolution, tokens)
+    return tiles.transpose(1, 4, 2, 0, 3).reshape(heads * tokens * resolution, steps * resolution)
+
+
+def _write_png(levels: np.ndarray, file: Path) -> None:
+    # Run-length strategy: on attention atlases it is faster than deflate's level 1 and the files are smaller.
+    Image.fromarray(np.ascontiguousarray(levels)).save(file, "PNG", compress_type=zlib.Z_RLE)
+
+
+# ---- reading
+
+
+class _Folder:
+    """The files of a run folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def read(self, name: str, limit: int) -> bytes:
+        file = (self.root / name).resolve()
+        if not file.is_relative_to(self.root):  # a link
+            raise ValueError(f"The run refers to a file outside its folder: {name}.")
+        if file.stat().st_size > limit:
+            raise ValueError(f"The run has a file that is too large: {name}.")
+        return file.read_bytes()
+
+
+class _Zip:
+    """The files of a zipped run folder, read in place: nothing is unpacked onto the disk."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+        for name in archive.namelist():
+            if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
+                raise ValueError("This .zip was not opened: a file name in it leads out of its folder.")
+
+    def read(self, name: str, limit: int) -> bytes:
+        try:
+            if self.archive.getinfo(name).file_size > limit:
+                raise ValueError(f"The run has a file that is too large: {name}.")
+            return self.archive.read(name)
+        except (KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+            raise FileNotFoundError(name) from error
+
+
+@contextlib.contextmanager
+def _open(path: Path):
+    """The files of the run at `path`, a folder or a .zip."""
+    if path.is_dir():
+        yield _Folder(path)
+        return
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(f"There is no run folder and no .zip of one at {path.name}.") from error
+    with archive:
+        yield _Zip(archive)
+
+
+def _read_json(source: _Folder | _Zip) -> dict:
+    """run.json, every field of the right type and every number within its limits."""
+    try:
+        content = source.read("run.json", MAX_JSON_BYTES)
+    except OSError as error:
+        raise ValueError("This is not a run: it has no run.json.") from error
+    try:
+        run = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("This is not a run: its run.json is not JSON.") from error
+    if not isinstance(run, dict) or run.get("format") != FORMAT:
+        raise ValueError(f"This run is not in format {FORMAT}, the only one that this textdiff can read.")
+    _check_shape(run, _RUN, "run.json")
+    _check_numbers(run)
+    return run
+
+
+def _check_shape(value, shape, where: str) -> None:
+    """Raises ValueError naming the place where `value` does not have `shape` (see `_RUN`)."""
+    if isinstance(shape, dict):
+        good = isinstance(value, dict) and value.keys() == shape.keys()
+        inner = [(value[key], shape[key], f"{where}: {key}") for key in shape] if good else []
+    elif isinstance(shape, list | tuple):
+        good = isinstance(value, list) and (isinstance(shape, list) or len(value) == len(shape))
+        shapes = shape * len(value) if good and isinstance(shape, list) else shape
+        pairs = zip(value, shapes, strict=True) if good else ()
+        inner = [(item, its_shape, f"{where}[{i}]") for i, (item, its_shape) in enumerate(pairs)]
+    elif isinstance(value, bool):
+        good, inner = shape is bool, []  # for Python, True is also an int
+    elif shape is float:
+        good, inner = isinstance(value, int | float) and abs(value) < 1e9, []  # NaN is never less
+    else:
+        good, inner = isinstance(value, shape), []
+    if not good:
+        raise ValueError(f"The run cannot be read: {where} is not what textdiff writes.")
+    for item in inner:
+        _check_shape(*item)
+
+
+def _check_numbers(run: dict) -> None:
+    """Raises ValueError when run.json contradicts itself, names strange files or asks for too much memory."""
+
+    def require(condition: bool, what: str) -> None:
+        if not condition:
+            raise ValueError(f"The run cannot be read: {what}.")
+
+    candidates, steps, layers, tokens = run["candidates"], run["steps"], run["layers"], run["tokens"]
+    count = len(candidates)
+    require(1 <= count <= MAX_CANDIDATES, f"it has {count} candidates, not 1 to {MAX_CANDIDATES}")
+    require(1 <= len(steps) <= MAX_STEPS, f"it has {len(steps)} steps, not 1 to {MAX_STEPS}")
+    require(1 <= run["size"] <= MAX_SIZE, f"its pictures are {run['size']} pixels wide, not 1 to {MAX_SIZE}")
+    require(len(tokens) <= MAX_TOKENS, f"its text is longer than {MAX_TOKENS - 1} characters")
+    require(len(layers) <= MAX_LAYERS, f"it has more than {MAX_LAYERS} attention layers")
+    require(tokens == ["START", *run["request"]["text"]], "its tokens are not those of its text")
+    require([step["index"] for step in steps] == list(range(len(steps))), "its steps are not in order")
+    require([c["index"] for c in candidates] == list(range(count)), "its candidates are not in order")
+    ranks = sorted(candidate["verdict"]["rank"] for candidate in candidates)
+    require(ranks == list(range(1, count + 1)), "its ranks are not 1, 2, ...")
+    require(0 <= run["best"] < count, "its best candidate does not exist")
+    sane = all(-99 <= low < high <= 99 for low, high in run["ranges"].values())
+    require(sane, "the range of a picture makes no sense")
+
+    cells = 0
+    for layer in layers:
+        require(
+            layer["direction"] in (TEXT_TO_IMAGE, IMAGE_TO_TEXT), "an attention layer has no known direction"
+        )
+        require(1 <= layer["resolution"] <= run["size"], "an attention layer is finer than the picture")
+        require(1 <= layer["heads"] <= MAX_HEADS, f"an attention layer has not 1 to {MAX_HEADS} heads")
+        taught = layer["taught_head"]
+        require(taught is None or 0 <= taught < layer["heads"], "the taught head of a layer does not exist")
+        cells += layer["resolution"] ** 2 * layer["heads"]
+    values = count * len(steps) * (len(RANGES) * 3 * run["size"] ** 2 + cells * len(tokens))
+    require(values <= MAX_VALUES, "it is too large for this machine's memory")
+
+    for candidate in candidates:
+        attention = candidate["files"]["attention"]
+        require(len(attention) in (0, len(layers)), "a candidate has not one attention picture per layer")
+        require(
+            all(0 < entry["scale"] <= 1.001 for entry in attention), "an attention scale is not in (0, 1]"
+        )
+    for name in _files(run):
+        require(_PICTURE.fullmatch(name) is not None, "a picture has a name that textdiff does not give")
+
+
+def _files(run: dict) -> Iterable[str]:
+    """The names of all pictures of the candidates."""
+    for candidate in run["candidates"]:
+        files = candidate["files"]
+        yield files["final"]
+        yield from (files[name] for name in RANGES if files[name] is not None)
+        yield from (entry["file"] for entry in files["attention"])
+
+
+def _generation(run: dict, source: _Folder | _Zip) -> Generation:
+    layers = tuple(AttentionLayer(**layer) for layer in run["layers"])
+    return Generation(
+        request=Request(**run["request"]),
+        model=run["model"]["name"],
+        model_sha256=run["model"]["sha256"],
+        reader=run["reader"],
+        layers=layers,
+        candidates=tuple(_candidate(entry, run, layers, source) for entry in run["candidates"]),
+        best=run["best"],
+        seconds=run["seconds"],
+        stopped=run["stopped"],
+    )
+
+
+def _candidate(
+    entry: dict, run: dict, layers: tuple[AttentionLayer, ...], source: _Folder | _Zip
+) -> Candidate:
+    files = entry["files"]
+    pictures = {
+        name: _read_sprite(source, files[name], run, name) for name in RANGES if files[name] is not None
+    }
+    maps = [
+        _read_atlas(source, atlas, run, layer)
+        for atlas, layer in zip(files["attention"], layers if files["attention"] else (), strict=True)
+    ]
+    steps = tuple(
+        Step(
+            **numbers,
+            **{name: pictures[name][k] if name in pictures else None for name in RANGES},
+            attention=tuple(weights[k] for weights in maps),
+        )
+        for k, numbers in enumerate(run["steps"])
+    )
+    boxes = tuple(tuple(box) for box in entry["reading"]["boxes"])
+    return Candidate(
+        index=entry["index"],
+        seed=entry["seed"],
+        steps=steps,
+        final=_read_png(source, files["final"], "RGB", None),
+        reading=Reading(**{**entry["reading"], "boxes": boxes}),
+        verdict=Verdict(**entry["verdict"]),
+    )
+
+
+def _read_sprite(source: _Folder | _Zip, file: str, run: dict, name: str) -> np.ndarray:
+    """(steps, size, size, 3) float32."""
+    count, size = len(run["steps"]), run["size"]
+    levels = _read_png(source, file, "RGB", (size * count, size))
+    return _values(levels.reshape(size, count, size, 3).transpose(1, 0, 2, 3), *run["ranges"][name])
+
+
+def _read_atlas(source: _Folder | _Zip, atlas: dict, run: dict, layer: AttentionLayer) -> np.ndarray:
+    """(steps, heads, cells, tokens) float32, the inverse of `_atlas`."""
+    count, tokens, side = len(run["steps"]), len(run["tokens"]), layer.resolution
+    levels = _read_png(source, atlas["file"], "L", (side * count, side * layer.heads * tokens))
+    tiles = levels.reshape(layer.heads, tokens, side, count, side).transpose(3, 0, 2, 4, 1)
+    return _values(tiles.reshape(count, layer.heads, side * side, tokens), 0.0, atlas["scale"])
+
+
+def _values(levels: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The float32 values that the 8-bit `levels` stand for."""
+    table = (low + (high - low) * np.arange(256) / 255).astype(np.float32)
+    return table[levels]
+
+
+def _read_png(source: _Folder | _Zip, name: str, mode: str, size: tuple[int, int] | None) -> np.ndarray:
+    """The levels of a PNG of exactly this mode and (width, height), None for any up to 4 * MAX_SIZE.
+
+    The header is checked before a pixel is decoded.
+    """
+    content = source.read(name, MAX_PNG_BYTES)
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            fits = image.size == size if size else max(image.size) <= 4 * MAX_SIZE
+            if fits and image.mode == mode:
+                return np.array(image)
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+    ) as error:  # Pillow raises all of these
+        raise ValueError(f"The run cannot be read: {name} is damaged.") from error
+    raise ValueError(f"The run cannot be read: {name} does not have the size or the colours it should.")
