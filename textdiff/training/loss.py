@@ -1,0 +1,94 @@
+"""The training loss: noise a batch, ask the network, compare velocities, and teach one head its letters.
+
+Legend: B pictures, L characters, T = 1 + L tokens, R cells a side.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from textdiff.config import TrainConfig
+from textdiff.networks.weave import WeaveAttention
+from textdiff.noise_schedule import T_MAX, T_MIN, cosine
+from textdiff.prediction import add_noise, velocity
+
+
+def draw_times(count: int, config: TrainConfig, generator: torch.Generator) -> Tensor:
+    """(count,) times: a share spread evenly over [0, 1], the rest logit-normal, where letters are decided."""
+    even = (torch.arange(count) + torch.rand((), generator=generator)) / count
+    normal = torch.randn(count, generator=generator)
+    logit_normal = torch.sigmoid(config.logit_mean + config.logit_std * normal)
+    uniform = torch.rand(count, generator=generator) < config.uniform_share
+    return torch.where(uniform, even, logit_normal).clamp(T_MIN, T_MAX)
+
+
+def diffusion_loss(
+    network: nn.Module, x0: Tensor, ids: Tensor, boxes: Tensor | None, t: Tensor, eps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Mean squared error of v, and the taught attention's cross-entropy (zero without boxes).
+
+    x0 and eps (B, 3, H, W), ids (B, T), boxes (B, L, 4) in pixels, t (B,). `network` may be compiled or
+    distributed.
+    """
+    alpha, sigma = (value.to(x0.dtype)[:, None, None, None] for value in cosine(t))
+    x_t = add_noise(x0, eps, alpha, sigma)
+    with taught_weights(network) as seen:
+        v = network(x_t, t, ids)
+    error = F.mse_loss(v.float(), velocity(x0, eps, alpha, sigma))
+    if boxes is None or not seen:
+        return error, error.new_zeros(())
+    # How sure anyone can be where a letter is falls with the signal. (alpha^2 would
+    # silence the lesson at t > 0.8, which is where large letters are decided.)
+    teaching = [attention_error(weights, boxes, x0.shape[-1], alpha.flatten()) for weights in seen]
+    return error, torch.stack(teaching).mean()
+
+
+@contextmanager
+def taught_weights(network: nn.Module) -> Iterator[list[Tensor]]:
+    """Inside, every forward pass appends each taught head's weights (B, cells, T); gradients flow through."""
+    seen: list[Tensor] = []
+    handles = []
+    for module in network.modules():
+        if isinstance(module, WeaveAttention) and module.text_to_image.taught_head is not None:
+            head = module.text_to_image.taught_head
+            handles.append(
+                module.text_to_image.weights.register_forward_hook(
+                    lambda _module, _inputs, weights, head=head: seen.append(weights[:, head])
+                )
+            )
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def attention_error(weights: Tensor, boxes: Tensor, size: int, importance: Tensor) -> Tensor:
+    """Cross-entropy of attention (B, cells, T) against the share of a cell that each character's box covers.
+
+    Cells that no box covers by at least a quarter say nothing. Pictures count by `importance` (B,).
+    """
+    resolution = round(weights.shape[1] ** 0.5)
+    overlap = box_overlap(boxes[:, : weights.shape[2] - 1], size, resolution)  # (B, cells, L)
+    total = overlap.sum(-1, keepdim=True)
+    covered = (total[..., 0] >= 0.25) * importance[:, None]  # (B, cells)
+    target = overlap / total.clamp(min=1e-6)
+    surprise = -(target * weights[..., 1:].clamp(min=1e-6).log()).sum(-1)  # (B, cells)
+    return (surprise * covered).sum() / covered.sum().clamp(min=1e-6)
+
+
+def box_overlap(boxes: Tensor, size: int, resolution: int) -> Tensor:
+    """Share of each cell covered by each box, (B, cells, L) in [0, 1].
+
+    boxes (B, L, 4) of x0, y0, x1, y1 in pixels of a picture with `size` pixels a side.
+    """
+    edges = torch.arange(resolution + 1, device=boxes.device) * (size / resolution)
+    low, high = edges[:-1], edges[1:]
+    x0, y0, x1, y1 = (boxes[..., None, side] for side in range(4))  # (B, L, 1)
+    across = (torch.minimum(x1, high) - torch.maximum(x0, low)).clamp(min=0)  # (B, L, R)
+    down = (torch.minimum(y1, high) - torch.maximum(y0, low)).clamp(min=0)
+    cell = (size / resolution) ** 2
+    return torch.einsum("blr,blc->brcl", down, across).flatten(1, 2) / cell

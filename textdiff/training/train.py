@@ -1,0 +1,258 @@
+"""Train a preset: python -m textdiff.training.train --preset first-words --minutes 150 --out DIR [--resume].
+
+DIR receives log.jsonl, config.json, strip-NNNNNNNN.png (the same prompts and noise at every checkpoint),
+weights.safetensors (the EMA in fp16, ready to be shipped) and state.safetensors (to resume). Every step's
+randomness is a function of the seed and the step, so that a resumed run equals an uninterrupted one.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from textdiff import alphabet
+from textdiff.checkpoints import load_checkpoint, save_checkpoint
+from textdiff.config import PRESETS, Preset, from_json, to_json
+from textdiff.networks.unet import UNet
+from textdiff.training.dataset import Batch, batches
+from textdiff.training.ema import EMA
+from textdiff.training.film_strip import film_strip
+from textdiff.training.fonts import find_faces
+from textdiff.training.letter_gap import letter_gap
+from textdiff.training.loss import diffusion_loss, draw_times
+from textdiff.training.optimizer import make_optimizers
+from textdiff.training.run_state import STATE, load_state, save_state
+
+GAP_TIMES = (0.35, 0.65)
+_LOG_EVERY = 50  # steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """When a run ends, and how far along it is: by minutes, or by steps where exact repetition matters."""
+
+    minutes: float | None
+    steps: int | None
+
+    def progress(self, minutes: float, steps: int) -> float:
+        """0 at the start, 1 or more at the end."""
+        return minutes / self.minutes if self.steps is None else steps / self.steps
+
+
+def learning_rate_share(step: int, progress: float, warmup_steps: int, cooldown: float) -> float:
+    """Linear warm-up, constant, then linearly to zero over the last `cooldown` share of the budget."""
+    return min(1.0, (step + 1) / warmup_steps, max(0.0, 1 - progress) / cooldown if cooldown else 1.0)
+
+
+class Trainer:
+    """One training run in one process (of several, under torchrun)."""
+
+    def __init__(self, preset: Preset, out: Path, device: str, workers: int, warm_start: Path | None) -> None:
+        self.preset, self.out, self.device, self.workers = preset, out, device, workers
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.world = dist.get_world_size() if dist.is_initialized() else 1
+        if preset.train.batch % self.world:
+            raise ValueError(f"{self.world} processes cannot share a batch of {preset.train.batch} evenly.")
+        torch.manual_seed(preset.train.seed)
+        network = load_checkpoint(warm_start).network if warm_start else UNet(preset.model)
+        if network.config != preset.model:
+            raise ValueError(f"The weights at {warm_start} are those of another network than the preset's.")
+        self.network = network.requires_grad_(True).train().to(device, memory_format=torch.channels_last)
+        self.ema = EMA(self.network, preset.train.ema_decay)
+        self.optimizers = make_optimizers(self.network, preset.train)
+        self.base_rates = [group["lr"] for optimizer in self.optimizers for group in optimizer.param_groups]
+        self.step, self.pictures, self.minutes = 0, 0, 0.0
+        self.faces = find_faces(preset.data.fonts)
+        # Validation pictures lie beyond any number that training reaches, at the end of the curriculum.
+        self.validation = next(batches(preset.data, self.faces, 64, start_index=10**12))
+
+    def resume(self) -> None:
+        """Go on from the state in `out`."""
+        counters = load_state(self.out, self.network, self.ema, self.optimizers)
+        self.step, self.pictures, self.minutes = counters["step"], counters["pictures"], counters["minutes"]
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """How far the run is: optimiser steps, pictures seen by all processes, minutes."""
+        return {"step": self.step, "pictures": self.pictures, "minutes": self.minutes}
+
+    def run(self, budget: Budget) -> None:
+        """Train until the budget is spent, saving every `checkpoint_minutes` and at the end."""
+        self._rewind_log()
+        asked = self.network
+        if self.device == "cuda":
+            asked = torch.compile(asked)
+        if self.world > 1:
+            asked = DistributedDataParallel(asked)
+        bar = tqdm(
+            total=100,
+            initial=min(100, 100 * budget.progress(self.minutes, self.step)),
+            disable=self.rank > 0,
+            bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}",
+        )
+        began, minutes_before, saved_at = time.monotonic(), self.minutes, self.minutes
+        sums, marked = torch.zeros(3), self.counters
+        for batch in self._data():
+            progress = budget.progress(self.minutes, self.step)
+            if progress >= 1:
+                break
+            sums += self._one_step(asked, batch, progress)
+            self.step, self.pictures = self.step + 1, batch.index_end
+            self.minutes = self._agreed(minutes_before + (time.monotonic() - began) / 60)
+            if self.step % _LOG_EVERY == 0:
+                loss, teaching, norm = (sums / (self.step - marked["step"])).tolist()
+                seconds = 60 * (self.minutes - marked["minutes"])
+                rate = (self.pictures - marked["pictures"]) / seconds
+                self._log(loss=loss, teaching=teaching, gradient_norm=norm, pictures_per_second=rate)
+                bar.set_postfix_str(f"{rate:.0f} pictures/s, loss {loss:.4f}, teaching {teaching:.3f}")
+                sums, marked = torch.zeros(3), self.counters
+            bar.update(min(100, 100 * budget.progress(self.minutes, self.step)) - bar.n)
+            if self.minutes - saved_at >= self.preset.train.checkpoint_minutes:
+                self.save()
+                saved_at = self.minutes
+        self.save()
+        bar.close()
+
+    def _data(self) -> Iterator[Batch]:
+        share = self.preset.train.batch // self.world
+        shard = (self.rank, self.world)
+        return batches(self.preset.data, self.faces, share, self.pictures, self.workers, shard)
+
+    def _one_step(self, network: torch.nn.Module, batch: Batch, progress: float) -> Tensor:
+        """One update; returns (loss, teaching, gradient norm), still on the device's schedule."""
+        config = self.preset.train
+        share = learning_rate_share(self.step, progress, config.warmup_steps, config.cooldown)
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        for group, rate in zip(groups, self.base_rates, strict=True):
+            group["lr"] = rate * share
+
+        generator = torch.Generator().manual_seed((config.seed << 32) + self.step * self.world + self.rank)
+        x0 = batch.pictures.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 127.5 - 1
+        x0 = x0.contiguous(memory_format=torch.channels_last)
+        ids = alphabet.encode(batch.texts, self.preset.model.max_characters)
+        nulled = (torch.rand(len(ids), generator=generator) < config.null_share).numpy()
+        ids[nulled] = alphabet.null_prompt(int(nulled.sum()), self.preset.model.max_characters)
+        longest = int((ids != alphabet.PAD).sum(1).max()) if self.device == "cpu" else ids.shape[1]
+        boxes = batch.boxes.clone()
+        boxes[torch.from_numpy(nulled)] = 0
+        t = draw_times(len(ids), config, generator).to(self.device)
+        eps = torch.randn(x0.shape, generator=generator).to(self.device)
+
+        with torch.autocast(self.device, torch.bfloat16):
+            loss, teaching = diffusion_loss(
+                network, x0, torch.from_numpy(ids[:, :longest]).to(self.device), boxes.to(self.device), t, eps
+            )
+        (loss + config.teach_weight * teaching).backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.ema.update(self.network, self.step + 1)
+        return torch.stack([loss.detach(), teaching.detach(), norm]).cpu()
+
+    def _agreed(self, minutes: float) -> float:
+        """The first process's clock, so that all processes stop and save at the same step."""
+        if self.world == 1:
+            return minutes
+        clock = torch.tensor(minutes, dtype=torch.float64, device=self.device)
+        dist.broadcast(clock, 0)
+        return clock.item()
+
+    def save(self) -> None:
+        """Checkpoint: state, EMA weights, film strip, letter gap."""
+        if self.rank > 0:
+            return
+        save_state(self.out, self.network, self.ema, self.optimizers, self.counters)
+        info = self.counters | {"config": to_json(self.preset)}
+        save_checkpoint(self.ema.network, self.out / "weights.safetensors", info)
+        length = self.preset.model.max_characters
+        gaps = [letter_gap(self.ema.network, self.validation, length, t) for t in GAP_TIMES]
+        self._log(**{f"letter_gap_{t}": gap for t, gap in zip(GAP_TIMES, gaps, strict=True)})
+        strip = film_strip(self.ema.network)
+        Image.fromarray(strip).save(self.out / f"strip-{self.pictures:08d}.png")
+
+    def _log(self, **values: float) -> None:
+        if self.rank == 0:
+            line = self.counters | {"minutes": round(self.minutes, 3)}
+            line |= {name: float(f"{value:.5g}") for name, value in values.items()}
+            with (self.out / "log.jsonl").open("a") as log:
+                log.write(json.dumps(line) + "\n")
+
+    def _rewind_log(self) -> None:
+        """Drop what a killed run wrote after its last checkpoint: those steps are taken again."""
+        log = self.out / "log.jsonl"
+        if self.rank == 0 and log.exists():
+            lines = log.read_text().splitlines(keepends=True)
+            log.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
+
+
+def overridden(preset: Preset, settings: list[str]) -> Preset:
+    """The preset with "part.field=value" settings applied, the value as JSON (text needs no quotes).
+
+    Raises ValueError on an unknown field or a value of another kind.
+    """
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        part, _, key = name.partition(".")
+        try:
+            values = to_json(getattr(preset, part))
+            kind = type(values[key])
+            new = value if kind is str else json.loads(value)
+            if type(new) is not kind and (type(new), kind) != (int, float):
+                raise TypeError(f"{new!r} is not a {kind.__name__}")
+            config = from_json(type(getattr(preset, part)), values | {key: kind(new)})
+            preset = dataclasses.replace(preset, **{part: config})
+        except (AttributeError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{setting!r} is not a setting; write it like train.batch=64.") from error
+    return preset
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--preset", choices=PRESETS, default="first-words")
+    parser.add_argument("--minutes", type=float, default=150.0, help="training time, resumed time included")
+    parser.add_argument("--steps", type=int, help="end after this many steps instead")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
+    parser.add_argument("--warm-start", type=Path, help="begin from these .safetensors weights")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw pictures")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PART.FIELD=JSON", help="change the preset"
+    )
+    options = parser.parse_args(arguments)
+    if "RANK" in os.environ:
+        dist.init_process_group("nccl" if options.device == "cuda" else "gloo")
+        if options.device == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    try:
+        if options.minutes <= 0 or (options.steps is not None and options.steps <= 0):
+            raise ValueError("The minutes and steps of a run must be more than none.")
+        if not options.resume and (options.out / STATE).exists():
+            raise ValueError(f"There is a run in {options.out}: go on with --resume, or name another folder.")
+        preset = overridden(PRESETS[options.preset], options.set)
+        options.out.mkdir(parents=True, exist_ok=True)
+        trainer = Trainer(preset, options.out, options.device, options.workers, options.warm_start)
+        if options.resume:
+            trainer.resume()
+    except ValueError as error:
+        parser.error(str(error))
+    if trainer.rank == 0:
+        (options.out / "config.json").write_text(json.dumps(to_json(preset), indent=1) + "\n")
+    trainer.run(Budget(options.minutes, options.steps))
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
