@@ -43,7 +43,7 @@ class DataConfig:
     max_characters: int = 48
     max_lines: int = 5
     min_font_px: int = 8
-    max_font_px: int = 28
+    max_font_px: int = 14
     fonts: str = "first"  # a font set of training/fonts.py: "first" (plain, widely legible faces) or "all"
     # The curriculum: (pictures seen, longest text, most lines, fewest font pixels) reached by then, linear in
     # between. An empty tuple means the full distribution from the first picture on.
@@ -56,8 +56,8 @@ class TrainConfig:
 
     seed: int = 1
     batch: int = 32
-    muon_lr: float = 2e-3  # hidden matrices and convolutions; updates scaled to AdamW's RMS
-    adam_lr: float = 1e-3  # everything else
+    muon_lr: float = 8e-4  # hidden matrices and convolutions; updates scaled to AdamW's RMS
+    adam_lr: float = 6e-4  # everything else
     weight_decay: float = 0.0
     warmup_steps: int = 100
     cooldown: float = 0.25  # last share of the minutes in which the learning rate falls linearly to zero
@@ -66,8 +66,8 @@ class TrainConfig:
     null_share: float = 0.1  # prompts replaced by the null prompt, for classifier-free guidance
     teach_weight: float = 0.1  # of the taught attention's cross-entropy
     uniform_share: float = 0.25  # times drawn uniformly; the others are logit-normal
-    logit_mean: float = 1.6
-    logit_std: float = 1.0
+    logit_mean: float = 1.2
+    logit_std: float = 0.9
     checkpoint_minutes: float = 10.0
 
 
@@ -129,4 +129,3 @@ def from_json(kind: type, values: dict):
 
 def _tuples(value):
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
-

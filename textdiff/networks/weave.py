@@ -67,7 +67,7 @@ class WeaveAttention(nn.Module):
         if config.image_to_text:
             self.image_norm = _Norm(channels, time_width)
             self.text_norm = nn.LayerNorm(width)
-            self.image_to_text = CrossAttention(width, channels, heads, config.head_channels, None)
+            self.image_to_text = CrossAttention(width, channels, heads, config.head_channels, taught)
             self.mlp = nn.Sequential(
                 nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
             )

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textdiff.config import TrainConfig
-from textdiff.networks.weave import WeaveAttention
+from textdiff.networks.weave import CrossAttention
 from textdiff.noise_schedule import T_MAX, T_MIN, cosine
 from textdiff.prediction import add_noise, velocity
 
@@ -42,23 +42,22 @@ def diffusion_loss(
         return error, error.new_zeros(())
     # How sure anyone can be where a letter is falls with the signal. (alpha^2 would
     # silence the lesson at t > 0.8, which is where large letters are decided.)
-    teaching = [attention_error(weights, boxes, x0.shape[-1], alpha.flatten()) for weights in seen]
+    teaching = [attention_error(*taught, boxes, x0.shape[-1], alpha.flatten()) for taught in seen]
     return error, torch.stack(teaching).mean()
 
 
 @contextmanager
-def taught_weights(network: nn.Module) -> Iterator[list[Tensor]]:
-    """Inside, every forward pass appends each taught head's weights (B, cells, T); gradients flow through."""
-    seen: list[Tensor] = []
+def taught_weights(network: nn.Module) -> Iterator[list[tuple[Tensor, bool]]]:
+    """Inside, every forward pass appends each taught head's weights (B, Q, K) and whether the tokens ask.
+
+    Gradients flow through the weights.
+    """
+    seen: list[tuple[Tensor, bool]] = []
     handles = []
-    for module in network.modules():
-        if isinstance(module, WeaveAttention) and module.text_to_image.taught_head is not None:
-            head = module.text_to_image.taught_head
-            handles.append(
-                module.text_to_image.weights.register_forward_hook(
-                    lambda _module, _inputs, weights, head=head: seen.append(weights[:, head])
-                )
-            )
+    for name, module in network.named_modules():
+        if isinstance(module, CrossAttention) and module.taught_head is not None:
+            tokens_ask = name.endswith("image_to_text")
+            handles.append(module.weights.register_forward_hook(_note(seen, module.taught_head, tokens_ask)))
     try:
         yield seen
     finally:
@@ -66,18 +65,30 @@ def taught_weights(network: nn.Module) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
-def attention_error(weights: Tensor, boxes: Tensor, size: int, importance: Tensor) -> Tensor:
-    """Cross-entropy of attention (B, cells, T) against the share of a cell that each character's box covers.
+def _note(seen: list[tuple[Tensor, bool]], head: int, tokens_ask: bool):
+    return lambda _module, _inputs, weights: seen.append((weights[:, head], tokens_ask))
 
-    Cells that no box covers by at least a quarter say nothing. Pictures count by `importance` (B,).
+
+def attention_error(
+    weights: Tensor, tokens_ask: bool, boxes: Tensor, size: int, importance: Tensor
+) -> Tensor:
+    """Cross-entropy of attention against the share of each cell that each character's box covers.
+
+    `weights` are (B, cells, T), or (B, T, cells) when the tokens ask. A cell should look at the characters
+    that cover it, a character at the cells that it covers. Cells covered by less than a quarter, and
+    characters without a box, say nothing. Pictures count by `importance` (B,).
     """
-    resolution = round(weights.shape[1] ** 0.5)
-    overlap = box_overlap(boxes[:, : weights.shape[2] - 1], size, resolution)  # (B, cells, L)
+    cells, tokens = weights.shape[1:] if not tokens_ask else weights.shape[:0:-1]
+    overlap = box_overlap(boxes[:, : tokens - 1], size, round(cells**0.5))  # (B, cells, L)
+    if tokens_ask:
+        overlap, chosen, enough = overlap.transpose(1, 2), weights[:, 1:], 1e-6
+    else:
+        chosen, enough = weights[..., 1:], 0.25
     total = overlap.sum(-1, keepdim=True)
-    covered = (total[..., 0] >= 0.25) * importance[:, None]  # (B, cells)
+    asked = (total[..., 0] >= enough) * importance[:, None]  # (B, queries)
     target = overlap / total.clamp(min=1e-6)
-    surprise = -(target * weights[..., 1:].clamp(min=1e-6).log()).sum(-1)  # (B, cells)
-    return (surprise * covered).sum() / covered.sum().clamp(min=1e-6)
+    surprise = -(target * chosen.clamp(min=1e-6).log()).sum(-1)  # (B, queries)
+    return (surprise * asked).sum() / asked.sum().clamp(min=1e-6)
 
 
 def box_overlap(boxes: Tensor, size: int, resolution: int) -> Tensor:

@@ -1,6 +1,7 @@
 """A training run on disk, so that it can go on: raw weights, EMA, optimiser state and counters. No pickles.
 
-One file, `state.safetensors`, holds every tensor and, in its header, the counters; it is replaced in one move.
+One file, `state.safetensors`, holds every tensor and, in its header, the counters. It is replaced in one
+move.
 """
 
 import json
@@ -48,22 +49,13 @@ def load_state(folder: Path, network: nn.Module, ema: EMA, optimizers: tuple[Opt
     except (RuntimeError, SafetensorError) as error:
         raise ValueError(f"The run in {folder} does not fit the network of this preset.") from error
     for index, optimizer in enumerate(optimizers):
-        _load_optimizer(optimizer, _below(tensors, f"optimizer{index}."))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in _below(tensors, f"optimizer{index}.").items():
+            number, name = key.split(".", 1)
+            state.setdefault(int(number), {})[name] = value
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     with safe_open(path, framework="pt") as file:
         return json.loads(file.metadata()["counters"])
-
-
-def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    # The file has lost the order of the dimensions in memory (channels-last), and with it the last bits of sums.
-    for parameter, values in optimizer.state.items():
-        for name, value in values.items():
-            if value.ndim:
-                values[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

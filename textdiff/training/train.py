@@ -98,7 +98,7 @@ class Trainer:
             total=100,
             initial=min(100, 100 * budget.progress(self.minutes, self.step)),
             disable=self.rank > 0,
-            bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}",
+            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
         )
         began, minutes_before, saved_at = time.monotonic(), self.minutes, self.minutes
         sums, marked = torch.zeros(3), self.counters
@@ -120,7 +120,8 @@ class Trainer:
             if self.minutes - saved_at >= self.preset.train.checkpoint_minutes:
                 self.save()
                 saved_at = self.minutes
-        self.save()
+        if self.minutes > saved_at:
+            self.save()
         bar.close()
 
     def _data(self) -> Iterator[Batch]:
@@ -202,16 +203,16 @@ def overridden(preset: Preset, settings: list[str]) -> Preset:
     Raises ValueError on an unknown field or a value of another kind.
     """
     for setting in settings:
-        name, _, value = setting.partition("=")
+        name, _, text = setting.partition("=")
         part, _, key = name.partition(".")
         try:
-            values = to_json(getattr(preset, part))
-            kind = type(values[key])
-            new = value if kind is str else json.loads(value)
-            if type(new) is not kind and (type(new), kind) != (int, float):
-                raise TypeError(f"{new!r} is not a {kind.__name__}")
-            config = from_json(type(getattr(preset, part)), values | {key: kind(new)})
-            preset = dataclasses.replace(preset, **{part: config})
+            old = getattr(preset, part)
+            value = text if isinstance(getattr(old, key), str) else json.loads(text)
+            new = from_json(type(old), to_json(old) | {key: value})
+            kinds = type(getattr(old, key)), type(getattr(new, key))
+            if kinds[0] is not kinds[1] and kinds != (float, int):
+                raise TypeError(f"{kinds[0].__name__} expected")
+            preset = dataclasses.replace(preset, **{part: new})
         except (AttributeError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"{setting!r} is not a setting; write it like train.batch=64.") from error
     return preset
