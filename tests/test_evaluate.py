@@ -63,7 +63,8 @@ def test_the_command_writes_a_report_and_every_picture_with_its_index(tmp_path, 
     (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, prompts)))
     evaluate.main(
         ["--prompts", str(tmp_path / "prompts.jsonl"), "--weights", str(tmp_path / "tiny.safetensors")]
-        + ["--steps", "2", "--samples", "2", "--json", str(tmp_path / "report.json"), "--keep", str(tmp_path / "kept")]
+        + ["--steps", "2", "--samples", "2"]
+        + ["--json", str(tmp_path / "report.json"), "--keep", str(tmp_path / "kept")]
     )
     result = json.loads((tmp_path / "report.json").read_text())
     assert result["buckets"]["01"]["model"]["pictures"] == 2

@@ -41,7 +41,11 @@ def test_json_is_for_programs(weights, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["--seed", "-1"], "seed"), (["--weights", "nowhere.safetensors"], "no weights"), (["--text", "né"], "seen")],
+    [
+        (["--seed", "-1"], "seed"),
+        (["--weights", "nowhere.safetensors"], "no weights"),
+        (["--text", "né"], "seen"),
+    ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_no_traceback(weights, arguments, words):
     with pytest.raises(SystemExit) as stop:

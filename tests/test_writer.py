@@ -1,4 +1,4 @@
-"""The writer answers a request with a Generation that says everything that happened, and refuses in one sentence."""
+"""The writer answers a request with a Generation that says all that happened, and refuses in one sentence."""
 
 from dataclasses import replace
 

@@ -1,8 +1,8 @@
 """What happened in a run: request, steps, candidates, verdict. Immutable, numpy only.
 
-Units: pictures inside a trajectory are (H, W, 3) float32 with -1 black and 1 white; a final picture is (H, W, 3) uint8.
-Attention weights are float32 in [0, 1]. Token 0 of every attention map is START, token i is character i - 1 of the text.
-Every array is read-only. What was not kept is None or an empty tuple.
+Units: pictures inside a trajectory are (H, W, 3) float32 with -1 black and 1 white; a final picture is
+(H, W, 3) uint8. Attention weights are float32 in [0, 1]. Token 0 of every attention map is START, token i is
+character i - 1 of the text. Every array is read-only. What was not kept is None or an empty tuple.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ TEXT_TO_IMAGE, IMAGE_TO_TEXT = "text_to_image", "image_to_text"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """Everything a person chooses. Equal requests to one model give equal generations, bit by bit on one machine."""
+    """Everything a person chooses. Equal requests to one model give equal generations on one machine."""
 
     text: str
     candidates: int = 4  # 1 to 16
@@ -34,7 +34,7 @@ class AttentionLayer:
     """Where an attention sits in the network: what its maps have in common over steps and candidates."""
 
     name: str  # a place in the network, "up.16x16_block0"
-    direction: str  # TEXT_TO_IMAGE: each cell chooses among tokens; IMAGE_TO_TEXT: each token chooses among cells
+    direction: str  # TEXT_TO_IMAGE: each cell chooses among tokens; IMAGE_TO_TEXT: each token among cells
     resolution: int  # the picture is resolution x resolution cells, row by row
     heads: int
     taught_head: int | None  # the head that was trained on character boxes, if any
@@ -52,7 +52,7 @@ class Step:
     x0: np.ndarray  # the guided guess at the clean picture
     eps: np.ndarray  # the guided guess at the noise
     x0_unconditional: np.ndarray | None  # the guess without the text; None without guidance
-    attention: tuple[np.ndarray, ...] = ()  # one (heads, cells, tokens) array per Generation.layers, both directions alike
+    attention: tuple[np.ndarray, ...] = ()  # (heads, cells, tokens) per Generation.layers, either direction
 
     def __post_init__(self) -> None:
         _freeze(self.noisy, self.x0, self.eps, self.x0_unconditional, *self.attention)
@@ -64,7 +64,7 @@ class Reading:
 
     text: str  # lines joined by "\n", top to bottom
     confidence: float  # 0 to 1, mean over the lines; 0 when nothing was read
-    boxes: tuple[tuple[float, float, float, float], ...] = ()  # x0, y0, x1, y1 per line, in pixels of the picture
+    boxes: tuple[tuple[float, float, float, float], ...] = ()  # x0, y0, x1, y1 per line, in pixels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -75,12 +75,15 @@ class Renderer:
         while longest:
             for _ in range(_TRIES):
                 try:
-                    return self.render(random_prompt(rng, longest, most_lines), rng, smallest_px)
+                    return self.render(self._prompt(rng, longest, most_lines), rng, smallest_px)
                 except ValueError:
                     continue  # too wide in every face: another text
             longest, most_lines = longest * 3 // 4, max(1, most_lines - 1)
         size = self.config.image_size
         raise ValueError(f"No letter of {smallest_px} pixels fits into a picture of {size} x {size} pixels.")
+
+    def _prompt(self, rng: np.random.Generator, longest: int, most_lines: int) -> str:
+        return random_prompt(rng, longest, most_lines, self.config.full_share)
 
     def render(self, text: str, rng: np.random.Generator, smallest_px: int | None = None) -> Sample:
         """The text in a random face, size, alignment, place and colours, all of it inside the picture.

@@ -30,16 +30,18 @@ _TOKEN_LENGTHS = range(1, LONGEST_LINE + 1)
 _TOKEN_WEIGHTS = (6, 14, 12, 16, 13, 13, 10, 8, 4, 3, 2, 1, 1)
 
 
-def random_prompt(rng: np.random.Generator, longest: int, most_lines: int) -> str:
+def random_prompt(rng: np.random.Generator, longest: int, most_lines: int, full_share: float = 0.0) -> str:
     """A prompt of at most `longest` characters, newlines counted, and `most_lines` lines; now and then empty.
 
-    Draws one number from `rng`.
+    A `full_share` of the prompts is as long as allowed, or up to a quarter shorter. Draws one number from `rng`.
     """
     # About a hundred single numbers are needed; Python's generator draws them ten times as fast as numpy's.
     draw = random.Random(int(rng.integers(1 << 63)))
     if draw.random() < EMPTY_SHARE:
         return ""
-    length = _length(draw, min(longest, most_lines * (LONGEST_LINE + 1) - 1))
+    longest = min(longest, most_lines * (LONGEST_LINE + 1) - 1)
+    full = full_share and draw.random() < full_share
+    length = draw.randint(-(-longest * 3 // 4), longest) if full else _length(draw, longest)
     return "\n".join(_line(draw, width) for width in _line_widths(draw, length, most_lines))
 
 

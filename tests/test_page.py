@@ -1,0 +1,289 @@
+"""The page without a browser: its handlers, its endpoint and what it is allowed to do."""
+
+import json
+import re
+import threading
+import time
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+from fake_writer import FakeWriter
+from fakes import fake_generation
+from gradio_client import Client
+from matplotlib import colormaps
+
+from textdiff import alphabet
+from textdiff.config import PRESETS
+from textdiff.run_folder import load, save
+from textdiff.samplers import STEP_RULES
+from textdiff.trajectory import MAX_SEED, Request
+from textdiff.ui import page as page_file
+from textdiff.ui.page import Turn, build_page, check, once, write
+from textdiff.ui.run_store import RunStore, address, first_recorded
+from textdiff.ui.serving import launch_settings
+from textdiff.ui.viewer_component import LESSONS, VIEWER, show_live
+from textdiff.ui.write_panel import EXAMPLES, SAMPLERS, build_write_panel, number_problem
+
+# Gradio's own statistics use what pandas has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:::gradio.queueing")
+
+
+@pytest.fixture(scope="module")
+def panel():
+    with gr.Blocks():
+        return build_write_panel()
+
+
+@pytest.fixture
+def store(tmp_path):
+    return RunStore(folder=tmp_path)
+
+
+def values(panel, **changes) -> list:
+    """What the widgets of an untouched form would send, but for `changes`."""
+    return [changes.get(name, field.value) for name, field in panel.fields.items()]
+
+
+def sentences(panel, writer, turn=None, **changes) -> dict[str, str]:
+    """Field -> sentence, as the visitor would see them."""
+    verdicts = check(panel, lambda: writer, *values(panel, **changes), turn or Turn())
+    assert len(verdicts) == len(panel.fields) + 1
+    return {
+        name: verdict["message"]
+        for name, verdict in zip(panel.fields, verdicts, strict=False)
+        if not verdict["is_valid"]
+    }
+
+
+def run_of(shown: dict) -> Path:
+    """The folder of a run that the viewer is to show."""
+    return Path("/" + shown["run"].removeprefix("gradio_api/file=").strip("/"))
+
+
+def test_an_untouched_form_asks_for_the_default_request(panel):
+    assert panel.request(*values(panel, text="Hello")) == Request(text="Hello")
+    assert sentences(panel, FakeWriter()) == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("seed", -1), ("seed", MAX_SEED + 1), ("seed", 1.5), ("seed", None), ("candidates", 17), ("steps", 0)]
+    + [("steps", float("inf")), ("guidance", float("nan")), ("guidance", 0.5), ("delete_under", 1.1)],
+)
+def test_a_number_out_of_its_range_gets_a_sentence_at_its_field(panel, field, value):
+    problems = sentences(panel, FakeWriter(), **{field: value})
+    assert list(problems) == [field]
+    assert re.fullmatch(r"[A-Z][a-z ]+ must be a (whole )?number from [\d.]+ to [\d.]+\.", problems[field])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("seed", 0), ("seed", MAX_SEED), ("candidates", 16), ("steps", 250)]
+)
+def test_numbers_at_the_ends_of_their_ranges_are_fine(field, value):
+    assert number_problem(field, value) is None
+
+
+def test_each_problem_stands_at_the_field_that_it_is_about(panel):
+    writer = FakeWriter()
+    assert list(sentences(panel, writer, text="naïve")) == ["text"]
+    assert list(sentences(panel, writer, text="naïve", seed=-1)) == ["text", "seed"]
+    assert list(sentences(panel, writer, reader="missing")) == ["reader"]
+    assert list(sentences(panel, writer, candidates=16, steps=250)) == ["steps"]
+    assert sentences(panel, writer, candidates=16, steps=250, watch=False) == {}
+    assert sentences(panel, writer, text=None) == {}
+
+
+def test_whoever_has_a_run_going_on_is_asked_to_wait(panel):
+    turn = Turn()
+    turn.begin()
+    assert list(sentences(panel, FakeWriter(), turn)) == ["text"]
+    turn.end()
+    assert sentences(panel, FakeWriter(), turn) == {}
+
+
+def test_a_model_that_cannot_be_loaded_gets_a_sentence_without_details(panel):
+    def fails():
+        raise RuntimeError("secret detail")
+
+    verdict, *_ = check(panel, fails, *values(panel), Turn())
+    assert verdict["message"] == page_file.OUR_FAULT
+
+
+def test_a_run_is_previewed_saved_and_shown(panel, store, monkeypatch):
+    monkeypatch.setattr(page_file, "PREVIEW_SECONDS", 0)
+    turn = Turn()
+    turn.begin()
+    given = values(panel, text="Hi", steps=5, candidates=3)
+    *previews, last = write(panel, FakeWriter, store, *given, turn)
+    assert [shown["live"]["step"] for shown, *_ in previews] == [1, 2, 3, 4, 5, 5]
+    assert previews[-1][0]["live"]["stage"] == "reading"
+    shown, write_button, stop_button = last
+    generation = load(run_of(shown))
+    assert generation.request.text == "Hi" and len(generation.candidates) == 3 and not generation.stopped
+    assert write_button["interactive"] is True and stop_button["visible"] is False
+    assert not turn.going_on
+
+
+def test_stop_ends_the_run_after_its_present_step_and_keeps_it(panel, store, monkeypatch):
+    monkeypatch.setattr(page_file, "PREVIEW_SECONDS", 0)
+    turn, other = Turn(), Turn()
+    events = write(panel, FakeWriter, store, *values(panel, text="Hi", steps=50), turn)
+    next(events)
+    page_file.press_stop(other)
+    next(events)
+    page_file.press_stop(turn)
+    *_, (shown, *_) = events
+    generation = load(run_of(shown))
+    assert generation.stopped and len(generation.candidates[0].steps) == 2
+
+
+def test_when_a_visitor_leaves_the_run_ends(panel, store):
+    turn = Turn()
+    turn.begin()
+    events = write(panel, FakeWriter, store, *values(panel, text="Hi", steps=50), turn)
+    next(events)
+    events.close()
+    assert not turn.going_on
+    assert list(store.folder.iterdir()) == []
+
+
+def test_a_broken_run_gets_one_sentence_and_gives_the_button_back(panel, store, caplog):
+    *_, (shown, write_button, _) = write(
+        panel, FakeWriter, store, *values(panel, text="fail", steps=2), Turn()
+    )
+    assert shown == {"problem": page_file.OUR_FAULT}
+    assert write_button["interactive"] is True
+    assert "secret detail" in caplog.text
+
+
+def test_previews_hold_all_candidates_in_one_small_picture():
+    x0 = np.zeros((3, 8, 8, 3), dtype=np.uint8)
+    live = show_live(Request(text="", candidates=3, seed=MAX_SEED, steps=9), "denoising", 4, x0)["live"]
+    assert live["seeds"] == [MAX_SEED, 0, 1]
+    assert (live["step"], live["steps"], live["size"]) == (4, 9, 8)
+    assert live["picture"].startswith("data:image/png;base64,")
+
+
+def test_runs_have_names_nobody_guesses_and_do_not_stay(tmp_path):
+    store = RunStore(folder=tmp_path, keep_seconds=3600, keep_runs=3)
+    generation = fake_generation("a", candidates=1, steps=1)
+    folders = [store.save(generation) for _ in range(5)]
+    assert all(len(folder.name) >= 32 for folder in folders) and len(set(folders)) == 5
+    assert len(list(tmp_path.iterdir())) == 3 and folders[-1].is_dir()
+    (tmp_path / "not-a-run").mkdir()
+    impatient = RunStore(folder=tmp_path, keep_seconds=-1)
+    newest = impatient.save(generation)
+    assert {entry.name for entry in tmp_path.iterdir()} == {newest.name, "not-a-run"}
+
+
+def test_the_first_recorded_run_is_the_one_on_screen(tmp_path):
+    assert first_recorded(tmp_path / "nowhere") is None
+    for name in ("b", "a"):
+        save(fake_generation("a", candidates=1, steps=1), tmp_path / name)
+    (tmp_path / "0").mkdir()
+    recorded = first_recorded(tmp_path)
+    assert recorded == tmp_path / "a"
+    page = build_page(FakeWriter, tmp_path, tmp_path)
+    viewer = next(block for block in page.blocks.values() if block.elem_id == "viewer")
+    assert viewer.value == {"run": address(recorded), "recorded": True}
+
+
+def test_the_page_is_there_without_a_model_and_without_a_recorded_run(tmp_path):
+    def never():
+        raise AssertionError("the page must not wait for the model")
+
+    page = build_page(never, tmp_path, tmp_path)
+    viewer = next(block for block in page.blocks.values() if block.elem_id == "viewer")
+    assert viewer.value is None
+
+
+def test_the_model_is_loaded_once_however_many_ask_and_again_after_a_failure():
+    calls = []
+
+    def load_slowly():
+        calls.append(1)
+        time.sleep(0.05)
+        if len(calls) == 1:
+            raise ValueError("not yet")
+        return "writer"
+
+    get = once(load_slowly)
+    with pytest.raises(ValueError, match="not yet"):
+        get()
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(get())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == ["writer"] * 4 and len(calls) == 2
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    recorded, runs = tmp_path_factory.mktemp("recorded"), tmp_path_factory.mktemp("runs")
+    page = build_page(FakeWriter, recorded, runs)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_settings(recorded, runs))
+    yield Client(url, verbose=False)
+    page.close()
+
+
+def test_the_endpoint_write_answers_with_the_ranking_and_the_run(client):
+    answer = client.predict(text="Hi", candidates=2, steps=2, api_name="/write")
+    assert [candidate["verdict"]["rank"] for candidate in answer["ranking"]] == [1, 2]
+    assert answer["best"] == answer["ranking"][0]["index"]
+    run = json.loads((run_of(answer) / "run.json").read_text())
+    assert run["request"]["text"] == "Hi" and run["reader"] == answer["reader"]
+
+
+def test_the_endpoint_answers_bad_input_with_the_sentence(client):
+    with pytest.raises(Exception, match="never seen these characters: 'é'"):
+        client.predict(text="é", api_name="/write")
+    with pytest.raises(Exception, match="Seed must be a whole number"):
+        client.predict(text="e", seed=-1, api_name="/write")
+
+
+def test_nothing_but_the_endpoint_write_is_public(client):
+    api = client.view_api(return_format="dict", print_info=False)
+    assert list(api["named_endpoints"]) == ["/write"] and not api["unnamed_endpoints"]
+
+
+def test_the_page_is_served_to_this_machine_and_opens_two_folders_only(tmp_path):
+    settings = launch_settings(tmp_path / "recorded", tmp_path / "runs")
+    assert settings["server_name"] == "127.0.0.1" and settings["share"] is False
+    assert settings["allowed_paths"] == [str(tmp_path / "recorded"), str(tmp_path / "runs")]
+    assert settings["show_error"] is False and settings["strict_cors"] is True
+
+
+def test_the_samplers_on_offer_are_those_that_there_are():
+    assert {name for _, name in SAMPLERS} == set(STEP_RULES)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_fit_the_shipped_model(example):
+    model = PRESETS["first-words"].model
+    assert alphabet.problem_with(example, model.max_characters, model.max_lines) is None
+
+
+def test_the_viewer_has_the_colours_of_cividis():
+    script = (VIEWER / "viewer.js").read_text(encoding="utf-8")
+    table = "".join(re.findall(r'"([0-9a-f]{96})"', script))
+    ours = np.array([int(table[at : at + 2], 16) for at in range(0, len(table), 2)]).reshape(256, 3)
+    np.testing.assert_array_equal(ours, np.rint(colormaps["cividis"](np.arange(256))[:, :3] * 255))
+
+
+def test_the_viewer_writes_no_html_and_names_no_other_machine():
+    script = (VIEWER / "viewer.js").read_text(encoding="utf-8")
+    style = (VIEWER / "viewer.css").read_text(encoding="utf-8")
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script)
+    addresses = set(re.findall(r"https?://[^\"' )]+", script + style))
+    assert addresses == {"http://www.w3.org/2000/svg"}  # the name of a namespace; nothing is fetched from it
+
+
+@pytest.mark.parametrize("view", ["denoising", "attention", "candidates"])
+def test_every_view_has_a_lesson_of_two_or_three_sentences(view):
+    lesson = (LESSONS / f"{view}.md").read_text(encoding="utf-8").strip()
+    assert 2 <= len(re.findall(r"[.!?](?:\s|$)", lesson)) <= 3
+    assert "\n\n" not in lesson
