@@ -45,6 +45,7 @@ class DataConfig:
     min_font_px: int = 8
     max_font_px: int = 14
     full_share: float = 0.0  # of the pictures that hold about as many characters as they can: more letters to learn from
+    colours: str = "any"  # or "paper": nearly black on nearly white
     fonts: str = "first"  # a font set of training/fonts.py: "first" (plain, widely legible faces) or "all"
     # The curriculum: (pictures seen, longest text, most lines, fewest font pixels) reached by then, linear in
     # between. An empty tuple means the full distribution from the first picture on.

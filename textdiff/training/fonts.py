@@ -54,6 +54,8 @@ FIRST = (
     ("DejaVu Sans Mono", "Bold"),
     ("DejaVu Sans Mono", "Book"),
 )
+FONT_SETS = ("one", "first", "all", "held-out")
+ONE = ("DejaVu Sans Mono", "Bold")
 _FIRST_FAMILIES = frozenset(family for family, _ in FIRST)
 _HELD_OUT_PERCENT = 15
 # At the sizes drawn here, hairline strokes are too faint to be read by anyone.
@@ -85,13 +87,13 @@ def is_held_out(family: str) -> bool:
 def find_faces(font_set: str, folders: Iterable[str | Path] | None = None) -> tuple[Face, ...]:
     """The faces of a font set, sorted by file name: the same fonts give the same tuple on every machine.
 
-    `font_set` is "first" (a few plain, widely legible faces), "all" (every family that is not held out) or
+    `font_set` is "one" (a single bold monospaced face), "first" (a few plain, widely legible faces), "all" (every family that is not held out) or
     "held-out"; neither of the last two has faces of hairline weight. `folders` replaces the default places to
     look; of files with the same name the earlier folder's wins. A family and style found twice counts once.
     Raises ValueError when the set is unknown or empty.
     """
-    if font_set not in ("first", "all", "held-out"):
-        raise ValueError(f"There is no font set {font_set!r}; choose first, all or held-out.")
+    if font_set not in FONT_SETS:
+        raise ValueError(f"There is no font set {font_set!r}; choose one of {', '.join(FONT_SETS)}.")
     faces: dict[tuple[str, str], Face] = {}
     for path in _font_files(_default_folders() if folders is None else [Path(folder) for folder in folders]):
         for face, characters in _faces_of(path):
@@ -113,6 +115,8 @@ _NEEDED = frozenset(ord(character) for character in CHARACTERS if character != "
 def _in_set(face: Face, font_set: str) -> bool:
     if font_set == "first":
         return (face.family, face.style) in FIRST
+    if font_set == "one":
+        return (face.family, face.style) == ONE
     if any(word in face.style.lower() for word in _TOO_THIN):
         return False
     return is_held_out(face.family) == (font_set == "held-out")

@@ -180,13 +180,13 @@ class Renderer:
                 if width:
                     place = coverage[baseline + dy : baseline + dy + height, x + dx : x + dx + width]
                     np.maximum(place, mask, out=place)
-        background, ink = _colours(rng)
+        background, ink = _PALETTES[self.config.colours](rng)
         shares = np.arange(256)[:, None] / 255  # a mixture per degree of coverage
         mixtures = (background + (ink - background) * shares + 0.5).astype(np.uint8)
         return Sample(mixtures[coverage], text, boxes)
 
 
-def _colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _any_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """(background, ink), each (3,) from 0 to 255: the first of random pairs whose lumas differ enough."""
     while True:
         pairs = rng.integers(256, size=(16, 2, 3))
@@ -194,6 +194,14 @@ def _colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         enough = np.abs(lumas[:, 0] - lumas[:, 1]) >= LEAST_CONTRAST
         if enough.any():
             return tuple(pairs[enough.argmax()])
+
+
+def _paper_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(background, ink), each (3,): nearly black on nearly white, grey throughout."""
+    return np.full(3, rng.integers(225, 256)), np.full(3, rng.integers(0, 41))
+
+
+_PALETTES = {"any": _any_colours, "paper": _paper_colours}
 
 
 class _Typeface:

@@ -1,0 +1,102 @@
+"""A page with a fake writer behind it and a real Chromium in front of it."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def find_chromium() -> str | None:
+    """The system's Chromium; its path may also be given as TEXTDIFF_CHROMIUM."""
+    names = ["chromium", "chromium-browser", "google-chrome", "chrome"]
+    return os.environ.get("TEXTDIFF_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@dataclass
+class Site:
+    """The served page, its writer and the recorded run that it opens on."""
+
+    url: str
+    writer: object
+    recorded: Path
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    executable = find_chromium()
+    if executable is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium is installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    from fake_writer import FakeWriter
+    from fakes import fake_generation
+
+    from textdiff.run_folder import save
+    from textdiff.ui.page import build_page
+    from textdiff.ui.serving import launch_settings
+
+    recorded_runs, runs = tmp_path_factory.mktemp("recorded"), tmp_path_factory.mktemp("runs")
+    recorded = recorded_runs / "hello"
+    save(fake_generation("Hello\nworld", candidates=4, steps=12, size=64), recorded)
+    writer = FakeWriter()
+    page = build_page(lambda: writer, recorded_runs, runs)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_settings(recorded_runs, runs))
+    yield Site(url, writer, recorded)
+    page.close()
+
+
+@pytest.fixture
+def site(served):
+    served.writer.seconds_per_step = 0.0
+    return served
+
+
+@pytest.fixture
+def visit(chromium, site):
+    """Opens the page as a new visitor; in no test may a request leave this machine or a script fail."""
+    contexts, strangers, errors = [], [], []
+
+    def note(request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname != "127.0.0.1":
+            strangers.append(request.url)
+
+    def open_page(width: int = 1280, height: int = 900, url: str | None = None, **options):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("request", note)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url or site.url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert strangers == []
+    assert errors == []

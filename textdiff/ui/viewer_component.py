@@ -1,0 +1,72 @@
+"""The viewer as a Gradio component: its value says which run is on screen, or how far one has got."""
+
+import base64
+import io
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from textdiff.trajectory import MAX_SEED, Request
+
+VIEWER = Path(__file__).parent / "viewer"
+LESSONS = Path(__file__).parents[2] / "assets" / "lessons"
+
+_MOUNT = """
+const viewer = mountViewer(element.querySelector(".td-mount"), { lessons: props.lessons });
+const follow = () => viewer.show(props.value ?? {});
+watch("value", follow);
+follow();
+"""
+
+
+def build_viewer(value: dict | None) -> gr.HTML:
+    """Put a viewer on the page being built; `show_run`, `show_live` and `show_problem` make its values.
+
+    The template is constant and the value never enters it: Gradio executes what is written between ${ and }
+    there. The viewer puts the texts of visitors on the page as text nodes only.
+    """
+    style = (VIEWER / "viewer.css").read_text(encoding="utf-8")
+    return gr.HTML(
+        value=value,
+        html_template='<div class="td-mount"></div>',
+        js_on_load=(VIEWER / "viewer.js").read_text(encoding="utf-8") + _MOUNT,
+        head=f"<style>{style}</style>",
+        apply_default_css=False,
+        elem_id="viewer",
+        lessons={file.stem: file.read_text(encoding="utf-8").strip() for file in LESSONS.glob("*.md")},
+    )
+
+
+def show_run(address: str, recorded: bool = False) -> dict:
+    """The run folder at `address`, an address that ends in a slash."""
+    return {"run": address, "recorded": recorded}
+
+
+def show_problem(sentence: str) -> dict:
+    """One sentence for the visitor; the run on screen stays."""
+    return {"problem": sentence}
+
+
+def show_live(request: Request, stage: str, step: int = 0, x0: np.ndarray | None = None) -> dict:
+    """How far the run of `request` has got: `stage` is "waiting", "denoising" or "reading".
+
+    x0 (candidates, H, W, 3) uint8 are the present guesses at the pictures.
+    """
+    live = {
+        "stage": stage,
+        "step": step,
+        "steps": request.steps,
+        "seeds": [(request.seed + k) % (MAX_SEED + 1) for k in range(request.candidates)],
+        "size": 0 if x0 is None else x0.shape[1],
+        "picture": None if x0 is None else _png_address(np.concatenate(x0, axis=1)),
+    }
+    return {"live": live}
+
+
+def _png_address(picture: np.ndarray) -> str:
+    """A data: address of the (H, W, 3) uint8 picture."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,145 @@
+"""The form that a visitor fills in, from the widgets to a Request."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from textdiff import alphabet
+from textdiff.trajectory import MAX_SEED, Request
+
+if TYPE_CHECKING:
+    from textdiff.writer import Writer
+
+EXAMPLES = (
+    "Hello",
+    "red dog\ngreen cat",
+    "diffusion\nmodels",
+    "the\nwhat string\ncommit\nString evolved\nLEGGED",
+)
+SAMPLERS = (("DPM-Solver++ 2M", "dpm++2m"), ("DDIM", "ddim"), ("DDPM, with fresh noise", "ddpm"))
+DEFAULTS = Request(text="")
+
+# What may be asked for: name -> (lowest, highest, whole numbers only). The writer judges text and reader.
+NUMBERS = {
+    "candidates": (1, 16, True),
+    "steps": (1, 250, True),
+    "guidance": (1, 20, False),
+    "seed": (0, MAX_SEED, True),
+    "keep_only_if_above": (0, 2, False),
+    "delete_under": (0, 1, False),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WritePanel:
+    """The widgets. `fields` are named after the fields of Request that they set."""
+
+    fields: dict[str, gr.components.Component]
+    write: gr.Button
+    stop: gr.Button
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        return list(self.fields.values())
+
+    def request(self, *values) -> Request:
+        """The request that the values of `inputs` make; ask `problems` first."""
+        chosen = dict(zip(self.fields, values, strict=True))
+        chosen["text"] = chosen["text"] or ""
+        whole = [name for name, (_, _, is_whole) in NUMBERS.items() if is_whole]
+        return Request(**chosen | {name: int(chosen[name]) for name in whole})
+
+    def problems(self, writer: "Writer", *values) -> dict[str, str]:
+        """Field name -> one sentence for the visitor, for every field that is wrong."""
+        chosen = dict(zip(self.fields, values, strict=True))
+        problems = {name: number_problem(name, chosen[name]) for name in NUMBERS}
+        limits, text = writer.limits, chosen["text"] or ""
+        problems["text"] = alphabet.problem_with(text, limits.max_characters, limits.max_lines)
+        if not any(problems.values()) and (sentence := writer.problem_with(request := self.request(*values))):
+            shortest = replace(request, candidates=1, steps=1)
+            problems["reader" if writer.problem_with(shortest) else "steps"] = sentence
+        return {name: sentence for name, sentence in problems.items() if sentence}
+
+
+def number_problem(name: str, value: float | None) -> str | None:
+    """One sentence if `value` is not a number that the field `name` takes, else None."""
+    low, high, whole = NUMBERS[name]
+    if value is not None and low <= value <= high and (not whole or math.floor(value) == value):
+        return None
+    field = name.replace("_", " ").capitalize()
+    return f"{field} must be a {'whole ' if whole else ''}number from {low} to {high}."
+
+
+def build_write_panel(reader: str = DEFAULTS.reader) -> WritePanel:
+    """Put the form on the page that is being built."""
+    with gr.Row(elem_id="form"):
+        text = gr.Textbox(
+            label="Text to write",
+            info="A few words, on one or several lines.",
+            value=EXAMPLES[1],
+            lines=2,
+            max_lines=8,
+            scale=1,
+            elem_id="text",
+            html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
+        )
+        with gr.Column(scale=0, min_width=150, elem_id="actions"):
+            write = gr.Button("Write", variant="primary", elem_id="write")
+            stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
+    gr.Examples(
+        [[example] for example in EXAMPLES],
+        inputs=[text],
+        example_labels=[example.replace("\n", " / ") for example in EXAMPLES],
+        label="Examples",
+        api_visibility="private",
+        cache_examples=False,
+        preload=False,
+        elem_id="examples",
+    )
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        with gr.Row():
+            candidates = _number("candidates", "Candidates", "Pictures to choose from.")
+            steps = _number("steps", "Steps", "More is finer and slower.")
+            seed = _number("seed", "Seed", "Same seed, same pictures.")
+            guidance = _number("guidance", "Guidance", "Pull towards the text; 1 is none.")
+        with gr.Row():
+            sampler = gr.Dropdown(
+                list(SAMPLERS),
+                value=DEFAULTS.sampler,
+                label="Sampler",
+                info="How steps follow each other.",
+                min_width=140,
+            )
+            readers = gr.Dropdown(
+                [reader],
+                value=reader,
+                label="Reader",
+                info="Reads the results back.",
+                min_width=140,
+                elem_id="reader",
+            )
+            keep = _number("keep_only_if_above", "Keep only if above", "If one gets there, others go.")
+            delete = _number("delete_under", "Delete under", "What is less alike goes.")
+        watch = gr.Checkbox(DEFAULTS.watch, label="Keep the attention of every step, to look at it later")
+    fields = {
+        "text": text,
+        "candidates": candidates,
+        "steps": steps,
+        "seed": seed,
+        "guidance": guidance,
+        "sampler": sampler,
+        "reader": readers,
+        "keep_only_if_above": keep,
+        "delete_under": delete,
+        "watch": watch,
+    }
+    return WritePanel(fields=fields, write=write, stop=stop)
+
+
+def _number(name: str, label: str, info: str) -> gr.Number:
+    # No minimum and maximum here: Gradio would answer with an error of its own, not with our sentence.
+    step = 1 if NUMBERS[name][2] else 0.05
+    default = getattr(DEFAULTS, name)
+    return gr.Number(value=default, label=label, info=info, step=step, min_width=140, elem_id=name)
