@@ -120,3 +120,8 @@ def test_no_fonts_at_all_is_told_in_one_sentence_that_says_what_to_do(tmp_path):
 def test_an_unknown_set_is_refused():
     with pytest.raises(ValueError, match="every"):
         find_faces("every")
+
+
+def test_the_set_of_one_is_one_face_that_matplotlib_carries():
+    faces = find_faces("one")
+    assert [(face.family, face.style) for face in faces] == [("DejaVu Sans Mono", "Bold")]

@@ -220,3 +220,12 @@ def test_every_preset_s_pictures_can_be_drawn(faces, name):
 def test_a_picture_too_small_for_a_letter_is_an_error(faces):
     with pytest.raises(ValueError, match="8 x 8"):
         Renderer(replace(FULL, image_size=8, min_font_px=10), faces).picture(0)
+
+
+def test_paper_is_nearly_white_and_its_ink_nearly_black(faces):
+    renderer = Renderer(DataConfig(colours="paper"), faces)
+    for index in range(20):
+        picture = renderer.picture(index).picture
+        assert (picture.min(axis=2) == picture.max(axis=2)).all()  # grey
+        assert picture.max() >= 225
+        assert picture.min() <= 40 or len(np.unique(picture)) == 1  # the empty text has no ink

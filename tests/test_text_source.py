@@ -96,3 +96,10 @@ def test_the_word_list_is_small_plain_and_fit_for_a_classroom():
 def test_the_word_list_keeps_its_copyright_notice():
     notice = WORDS_FILE.with_suffix(".LICENSE").read_text("utf-8")
     assert "Kevin Atkinson" in notice and "permission notice" in notice
+
+
+def test_a_full_share_of_one_makes_every_prompt_nearly_as_long_as_allowed():
+    rng = np.random.default_rng(3)
+    lengths = [len(random_prompt(rng, 20, 3, full_share=1.0)) for _ in range(300)]
+    assert all(15 <= length <= 20 or length == 0 for length in lengths)
+    assert {15, 20} <= set(lengths)

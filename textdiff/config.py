@@ -43,8 +43,10 @@ class DataConfig:
     max_characters: int = 48
     max_lines: int = 5
     min_font_px: int = 8
-    max_font_px: int = 14
-    full_share: float = 0.0  # of the pictures that hold about as many characters as they can: more letters to learn from
+    max_font_px: int = 28
+    full_share: float = (
+        0.0  # of the pictures that hold about as many characters as they can: more letters to learn from
+    )
     colours: str = "any"  # or "paper": nearly black on nearly white
     fonts: str = "first"  # a font set of training/fonts.py: "first" (plain, widely legible faces) or "all"
     # The curriculum: (pictures seen, longest text, most lines, fewest font pixels) reached by then, linear in
@@ -58,7 +60,7 @@ class TrainConfig:
 
     seed: int = 1
     batch: int = 32
-    muon_lr: float = 8e-4  # hidden matrices and convolutions; updates scaled to AdamW's RMS
+    muon_lr: float = 1e-3  # hidden matrices and convolutions; updates scaled to AdamW's RMS
     adam_lr: float = 6e-4  # everything else
     weight_decay: float = 0.0
     warmup_steps: int = 100
@@ -66,9 +68,9 @@ class TrainConfig:
     clip: float = 1.0  # gradient norm
     ema_decay: float = 0.998
     null_share: float = 0.1  # prompts replaced by the null prompt, for classifier-free guidance
-    teach_weight: float = 0.1  # of the taught attention's cross-entropy
+    teach_weight: float = 0.03  # of the taught attention's cross-entropy
     uniform_share: float = 0.25  # times drawn uniformly; the others are logit-normal
-    logit_mean: float = 1.2
+    logit_mean: float = 1.3
     logit_std: float = 0.9
     checkpoint_minutes: float = 10.0
 
@@ -104,18 +106,20 @@ PRESETS: dict[str, Preset] = {
         data=DataConfig(image_size=16, max_characters=8, max_lines=2, min_font_px=8, max_font_px=12),
         train=TrainConfig(batch=8, warmup_steps=10, checkpoint_minutes=0.2),
     ),
-    # 64 px, up to five lines: the seed's "baby's first words".
+    # 64 px, the seed's "baby's first words". What a few hours of two CPU cores can learn to spell: one bold
+    # monospaced face, nearly black on nearly white, many letters a picture. training/NOTES.md says what failed.
     "first-words": Preset(
         data=DataConfig(
-            curriculum=(
-                (0, 4, 1, 14),
-                (40_000, 6, 1, 11),
-                (90_000, 10, 2, 9),
-                (200_000, 16, 3, 8),
-                (600_000, 48, 5, 8),
-            ),
+            min_font_px=8,
+            max_font_px=12,
+            fonts="one",
+            colours="paper",
+            full_share=0.3,
+            curriculum=((0, 20, 3, 10), (200_000, 20, 3, 10), (400_000, 48, 5, 8)),
         ),
     ),
+    # The same with every colour and four plain faces: begin from the weights of first-words (--warm-start).
+    "more-words": Preset(data=DataConfig(max_font_px=14, full_share=0.3)),
 }
 
 

@@ -31,7 +31,9 @@ def film_strip(network: UNet) -> np.ndarray:
         if alphabet.problem_with(text, config.max_characters, config.max_lines) is None
     ]
     return figures.film_strip(
-        draw(network, fitting, range(SEED, SEED + len(fitting)), STEPS, GUIDANCE), columns=len(fitting), scale=2
+        draw(network, fitting, range(SEED, SEED + len(fitting)), STEPS, GUIDANCE),
+        columns=len(fitting),
+        scale=2,
     )
 
 

@@ -87,10 +87,10 @@ def is_held_out(family: str) -> bool:
 def find_faces(font_set: str, folders: Iterable[str | Path] | None = None) -> tuple[Face, ...]:
     """The faces of a font set, sorted by file name: the same fonts give the same tuple on every machine.
 
-    `font_set` is "one" (a single bold monospaced face), "first" (a few plain, widely legible faces), "all" (every family that is not held out) or
-    "held-out"; neither of the last two has faces of hairline weight. `folders` replaces the default places to
-    look; of files with the same name the earlier folder's wins. A family and style found twice counts once.
-    Raises ValueError when the set is unknown or empty.
+    `font_set` is "one" (a single bold monospaced face), "first" (a few plain, widely legible faces), "all"
+    (every family that is not held out) or "held-out"; neither of the last two has faces of hairline weight.
+    `folders` replaces the default places to look; of files with the same name the earlier folder's wins. A
+    family and style found twice counts once. Raises ValueError when the set is unknown or empty.
     """
     if font_set not in FONT_SETS:
         raise ValueError(f"There is no font set {font_set!r}; choose one of {', '.join(FONT_SETS)}.")

@@ -33,7 +33,8 @@ _TOKEN_WEIGHTS = (6, 14, 12, 16, 13, 13, 10, 8, 4, 3, 2, 1, 1)
 def random_prompt(rng: np.random.Generator, longest: int, most_lines: int, full_share: float = 0.0) -> str:
     """A prompt of at most `longest` characters, newlines counted, and `most_lines` lines; now and then empty.
 
-    A `full_share` of the prompts is as long as allowed, or up to a quarter shorter. Draws one number from `rng`.
+    A `full_share` of the prompts is as long as allowed, or up to a quarter shorter. Draws one number from
+    `rng`.
     """
     # About a hundred single numbers are needed; Python's generator draws them ten times as fast as numpy's.
     draw = random.Random(int(rng.integers(1 << 63)))
