@@ -99,11 +99,10 @@ def test_layers_are_described_in_the_order_in_which_they_run(network, seen):
     assert (first.resolution, first.heads) == (4, TINY.channels[-1] // TINY.head_channels)
 
 
-def test_only_text_to_image_at_16x16_and_above_has_a_taught_head():
+def test_both_directions_at_16x16_and_above_have_a_taught_head():
     config = replace(TINY, image_size=32, text_at=(8,), text_once_at=(16,))
     for layer in layers_of(lively_unet(config)):
-        taught = layer.direction == TEXT_TO_IMAGE and layer.resolution >= 16
-        assert layer.taught_head == (0 if taught else None)
+        assert layer.taught_head == (0 if layer.resolution >= 16 else None)
 
 
 def test_arrays_are_heads_cells_tokens_whichever_way_a_layer_looks(network, seen):

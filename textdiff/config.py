@@ -107,7 +107,7 @@ PRESETS: dict[str, Preset] = {
         train=TrainConfig(batch=8, warmup_steps=10, checkpoint_minutes=0.2),
     ),
     # 64 px, the seed's "baby's first words". What a few hours of two CPU cores can learn to spell: one bold
-    # monospaced face, nearly black on nearly white, many letters a picture. training/NOTES.md says what failed.
+    # monospaced face, nearly black on nearly white, many letters a picture. training/NOTES.md: what failed.
     "first-words": Preset(
         data=DataConfig(
             min_font_px=8,

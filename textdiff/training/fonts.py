@@ -145,16 +145,14 @@ def _font_files(folders: list[Path]) -> list[Path]:
 def _faces_of(path: Path) -> Iterator[tuple[Face, set[int]]]:
     """Each face in the file, with the code points it has glyphs for."""
     try:
-        if path.suffix.lower() in (".ttc", ".otc"):
-            fonts = TTCollection(str(path), lazy=True).fonts
-        else:
-            fonts = [TTFont(str(path), lazy=True)]
-        for index, font in enumerate(fonts):
-            names = font["name"]
-            family, style = names.getBestFamilyName(), names.getBestSubFamilyName()
-            if family and style:
-                yield Face(family, style, str(path), index), set(font.getBestCmap() or ())
-            font.close()
+        with path.open("rb") as file:  # fontTools leaves a file open that it cannot read
+            is_collection = path.suffix.lower() in (".ttc", ".otc")
+            fonts = TTCollection(file, lazy=True).fonts if is_collection else [TTFont(file, lazy=True)]
+            for index, font in enumerate(fonts):
+                names = font["name"]
+                family, style = names.getBestFamilyName(), names.getBestSubFamilyName()
+                if family and style:
+                    yield Face(family, style, str(path), index), set(font.getBestCmap() or ())
     except (TTLibError, OSError, KeyError):
         return  # a broken file in somebody's font folder is no reason to stop
 
