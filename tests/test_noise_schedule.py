@@ -77,3 +77,9 @@ def test_the_network_is_never_asked_outside_the_margin():
 def test_a_picture_in_no_steps_is_refused_in_plain_words():
     with pytest.raises(ValueError, match="at least 1 step, not 0"):
         sampling_times(0)
+
+
+def test_a_shift_takes_more_steps_where_there_is_more_noise_and_keeps_both_ends():
+    even, shifted = sampling_times(4), sampling_times(4, shift=3.0)
+    assert shifted.tolist() == pytest.approx([T_MAX * t for t in (1, 0.9, 0.75, 0.5, 0)])
+    assert (shifted >= even).all()

@@ -59,12 +59,14 @@ def log_snr(schedule: Schedule, t: Tensor) -> Tensor:
     return 2 * (torch.log(alpha) - torch.log(sigma))
 
 
-def sampling_times(steps: int, t_max: float = T_MAX) -> Tensor:
-    """(steps + 1,) float64 times, evenly spaced from `t_max` down to 0; step k goes from times[k] onward.
+def sampling_times(steps: int, t_max: float = T_MAX, shift: float = 1.0) -> Tensor:
+    """(steps + 1,) float64 times from `t_max` down to 0; step k goes from times[k] onward.
 
-    The last time is the clean picture's. The network is never asked there: its last question is at times[-2].
-    Raises ValueError for less than one step.
+    With `shift` 1 they are evenly spaced. A larger one takes more of the steps where there is more noise,
+    t -> shift t / (1 + (shift - 1) t) (Esser et al. 2024, eq. 23). The last time is the clean picture's. The
+    network is never asked there: its last question is at times[-2]. Raises ValueError for less than one step.
     """
     if steps < 1:
         raise ValueError(f"A picture takes at least 1 step, not {steps}.")
-    return torch.linspace(t_max, 0.0, steps + 1, dtype=torch.float64)
+    even = torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64)
+    return t_max * shift * even / (1 + (shift - 1) * even)
