@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     "textdiff",
     "alphabet config trajectory similarity noise_schedule prediction",
-    "figures ranking run_folder",
+    "figures ranking run_json",
+    "run_folder",
     # the network
     "networks networks.blocks",
     "networks.text_encoder networks.weave",
@@ -177,7 +178,16 @@ def test_an_engine_is_imported_by_its_reader_when_that_is_opened(graph, engine):
     assert module.startswith("readers.") and not at_import
 
 
-TORCH_FREE = {"alphabet", "config", "trajectory", "run_folder", "figures", "similarity", "ranking"}
+TORCH_FREE = {
+    "alphabet",
+    "config",
+    "trajectory",
+    "run_folder",
+    "run_json",
+    "figures",
+    "similarity",
+    "ranking",
+}
 
 
 def test_the_record_of_a_run_and_the_page_do_without_torch(graph):
