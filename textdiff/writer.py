@@ -20,7 +20,7 @@ from textdiff.attention_capture import as_arrays, layers_of
 from textdiff.checkpoints import Checkpoint
 from textdiff.denoiser import Denoiser
 from textdiff.figures import to_uint8
-from textdiff.noise_schedule import cosine, level, sampling_times
+from textdiff.noise_schedule import SHIFT, cosine, level, sampling_times
 from textdiff.ranking import best, rank
 from textdiff.readers import READERS, open_reader
 from textdiff.samplers import STEP_RULES, Move, candidate_seed, initial_noise, sample
@@ -143,7 +143,7 @@ class Writer:
         return sample(
             denoiser,
             noise.to(device),
-            sampling_times(request.steps),
+            sampling_times(request.steps, shift=SHIFT),
             STEP_RULES[request.sampler],
             generators,
             watch=request.watch,

@@ -6,7 +6,7 @@ import torch
 from textdiff import alphabet, figures
 from textdiff.denoiser import Denoiser
 from textdiff.networks.unet import UNet
-from textdiff.noise_schedule import sampling_times
+from textdiff.noise_schedule import SHIFT, sampling_times
 from textdiff.samplers import STEP_RULES, initial_noise, sample
 
 PROMPTS = (
@@ -58,6 +58,8 @@ def draw(
         one_by_one=False,
     )
     noise, generators = initial_noise(list(seeds), (3, size, size))
-    for move in sample(denoiser, noise.to(device), sampling_times(steps), STEP_RULES[sampler], generators):
+    for move in sample(
+        denoiser, noise.to(device), sampling_times(steps, shift=SHIFT), STEP_RULES[sampler], generators
+    ):
         last = move.x_next
     return np.stack([figures.to_uint8(picture) for picture in last.float().cpu().permute(0, 2, 3, 1).numpy()])
