@@ -23,6 +23,7 @@ from tqdm import tqdm
 from textdiff import alphabet
 from textdiff.checkpoints import SHIPPED, Checkpoint, load_checkpoint
 from textdiff.config import DataConfig
+from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, Reader, open_reader
 from textdiff.samplers import STEP_RULES, candidate_seed
 from textdiff.similarity import edit_distance, trigram_similarity
@@ -91,6 +92,7 @@ def model_pictures(
     steps: int,
     guidance: float,
     sampler: str,
+    shift: float,
 ) -> Iterator[tuple[Prompt, int, np.ndarray]]:
     """(prompt, seed, picture) for every prompt and sample; picture n of the whole list has seed + n."""
     jobs = [
@@ -104,7 +106,7 @@ def model_pictures(
     for start in tqdm(range(0, len(jobs), _BATCH), unit="batch", desc="drawing"):
         batch = jobs[start : start + _BATCH]
         texts, seeds = [prompt.text for prompt, _ in batch], [number for _, number in batch]
-        pictures = draw(network, texts, seeds, steps, guidance, sampler, autocast)
+        pictures = draw(network, texts, seeds, steps, guidance, sampler, autocast, shift)
         yield from (
             (prompt, number, picture) for (prompt, number), picture in zip(batch, pictures, strict=True)
         )
@@ -223,8 +225,10 @@ def main(arguments: list[str] | None = None) -> None:
     except ValueError as error:
         sys.exit(str(error))
     clean = list(clean_pictures(config.image_size, prompts, options.samples, options.seed, options.fonts))
-    settings = (options.samples, options.seed, options.steps, options.guidance, options.sampler)
-    drawn = list(model_pictures(checkpoint, prompts, *settings))
+    settings = {
+        name: getattr(options, name) for name in ("samples", "seed", "steps", "guidance", "sampler", "shift")
+    }
+    drawn = list(model_pictures(checkpoint, prompts, **settings))
     if options.keep:
         keep_pictures(options.keep, drawn)
     readings = read_all(reader, drawn)
@@ -241,10 +245,7 @@ def main(arguments: list[str] | None = None) -> None:
                 "pictures": checkpoint.info.get("pictures"),
             },
             "reader": reader.name,
-            "settings": {
-                name: getattr(options, name)
-                for name in ("samples", "seed", "steps", "guidance", "sampler", "fonts")
-            },
+            "settings": {**settings, "fonts": options.fonts},
             "buckets": rows,
             "readings": [asdict(reading) for reading in readings],
         }
@@ -260,6 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--sampler", choices=STEP_RULES, default="dpm++2m")
+    parser.add_argument("--shift", type=float, default=SHIFT, help="how far the steps lean towards the noise")
     parser.add_argument("--reader", choices=READERS, default="rapidocr")
     parser.add_argument(
         "--fonts", default="first", help="font set of the clean renders: first, all or held-out"

@@ -45,6 +45,7 @@ def draw(
     guidance: float,
     sampler: str = "dpm++2m",
     autocast: torch.dtype | None = None,
+    shift: float = SHIFT,
 ) -> np.ndarray:
     """(B, H, W, 3) uint8: one picture per text and seed, all in one batch."""
     device = next(network.parameters()).device
@@ -59,7 +60,7 @@ def draw(
     )
     noise, generators = initial_noise(list(seeds), (3, size, size))
     for move in sample(
-        denoiser, noise.to(device), sampling_times(steps, shift=SHIFT), STEP_RULES[sampler], generators
+        denoiser, noise.to(device), sampling_times(steps, shift=shift), STEP_RULES[sampler], generators
     ):
         last = move.x_next
     return np.stack([figures.to_uint8(picture) for picture in last.float().cpu().permute(0, 2, 3, 1).numpy()])
