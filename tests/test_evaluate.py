@@ -1,7 +1,10 @@
-"""The evaluation counts what it says it counts."""
+"""The command draws, reads, reports and writes what it was asked to."""
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from oracles import lively_unet
@@ -9,68 +12,153 @@ from PIL import Image
 
 from textdiff.checkpoints import save_checkpoint
 from textdiff.training import evaluate
-from textdiff.training.evaluate import OVERALL, Reading, best_of, folded, load_prompts, report, scores
+from textdiff.training.fonts import find_faces
+from textdiff.training.samples import Drawn
+from textdiff.trajectory import Reading
+
+DEJAVU = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # none of them is held out
+TRAINED = {"step": 3, "pictures": 12, "minutes": 0.5}
 
 
-def reading(text: str, read: str, bucket: str = "03-05", seed: int = 0) -> Reading:
-    return Reading(text, bucket, seed, read)
+@dataclass(frozen=True)
+class FakeReader:
+    """Reads the same in every picture, or what stands under the level of a flat one."""
+
+    name: str
+    text: str = "ab"
+    by_level: tuple[str, ...] = ()
+
+    def read(self, pictures):
+        texts = [self.by_level[one[0, 0, 0]] if self.by_level else self.text for one in pictures]
+        return [Reading(text=text, confidence=1.0) for text in texts]
 
 
-def test_exact_match_minds_case_and_line_breaks_but_not_runs_of_spaces():
-    assert reading("a  b", "a b ").exact == 1
-    assert reading("ab", "aB").exact == 0
-    assert reading("a\nb", "a b").exact == 0
-    assert folded(" a  b \n c ") == "a b\nc"
-
-
-def test_ned_is_a_similarity_and_cer_a_rate_of_the_prompt():
-    assert reading("hello", "helo").ned == pytest.approx(0.8)
-    assert reading("hi", "hiya!").cer == pytest.approx(1.5)
-    assert reading("", "").ned == 1
-
-
-def test_scores_are_means_per_bucket_with_an_interval_around_em():
-    group = [reading("abc", "abc"), reading("abc", "abd"), reading("abcdef", "abcdef", "06-10")]
-    result = scores(group)
-    assert result["03-05"]["em"] == 0.5 and result["06-10"]["em"] == 1
-    assert result[OVERALL]["em"] == pytest.approx(2 / 3, abs=1e-4) and result[OVERALL]["pictures"] == 3
-    low, high = result["03-05"]["em_interval"]
-    assert 0 <= low <= 0.5 <= high <= 1 and low < high
-
-
-def test_the_ratio_is_to_the_ceiling_and_missing_where_the_ceiling_is_zero():
-    model, perfect = scores([reading("abc", "abc"), reading("abc", "x")]), scores([reading("abc", "abc")])
-    assert report(model, perfect)[OVERALL]["em_over_ceiling"] == 0.5
-    assert report(model, scores([reading("abc", "x")]))[OVERALL]["em_over_ceiling"] is None
-    assert "0.500" in evaluate.table(report(model, perfect))
-
-
-def test_best_of_takes_the_most_similar_reading_of_each_prompt():
-    chosen = best_of([reading("hello", "hxllo"), reading("hello", "hello"), reading("world", "w")])
-    assert [one.read for one in chosen] == ["hello", "w"]
-
-
-def test_a_bad_prompt_file_is_refused_in_one_sentence(tmp_path):
-    (tmp_path / "bad.jsonl").write_text('{"text": "a"}\n')
-    for name in ("bad.jsonl", "missing.jsonl"):
-        with pytest.raises(ValueError, match="not a file of prompts"):
-            load_prompts(tmp_path / name)
-
-
-def test_the_command_writes_a_report_and_every_picture_with_its_index(tmp_path, capsys):
-    save_checkpoint(lively_unet(), tmp_path / "tiny.safetensors", {"pictures": 12})
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with tiny weights and two prompts; the readers are fakes, and no typeface is held out."""
+    save_checkpoint(lively_unet(), tmp_path / "tiny.safetensors", TRAINED)
     prompts = [{"bucket": "01", "text": "a"}, {"bucket": "02", "text": "ab"}]
     (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, prompts)))
+    monkeypatch.setattr(evaluate, "find_faces", lambda font_set: find_faces(font_set, [DEJAVU]))
+    monkeypatch.setattr(evaluate, "open_reader", lambda name: FakeReader(f"fake {name}"))
+    return tmp_path
+
+
+def measure(folder: Path, *options: str) -> dict:
+    """The report of a quick evaluation."""
     evaluate.main(
-        ["--prompts", str(tmp_path / "prompts.jsonl"), "--weights", str(tmp_path / "tiny.safetensors")]
-        + ["--steps", "2", "--samples", "2"]
-        + ["--json", str(tmp_path / "report.json"), "--keep", str(tmp_path / "kept")]
+        ["--prompts", str(folder / "prompts.jsonl"), "--weights", str(folder / "tiny.safetensors")]
+        + ["--steps", "2", "--json", str(folder / "report.json"), *options]
     )
-    result = json.loads((tmp_path / "report.json").read_text())
+    return json.loads((folder / "report.json").read_text())
+
+
+def test_the_command_writes_a_report_and_every_picture_with_its_index(folder, capsys):
+    result = measure(folder, "--samples", "2", "--keep", str(folder / "kept"))
+    assert list(result["buckets"]) == ["01", "02", "overall"]
     assert result["buckets"]["01"]["model"]["pictures"] == 2
-    assert result["weights"]["pictures"] == 12
-    index = [json.loads(line) for line in (tmp_path / "kept" / "index.jsonl").read_text().splitlines()]
+    assert result["buckets"]["overall"]["model"]["em"] == result["buckets"]["overall"]["ceiling"]["em"] == 0.5
+    assert result["weights"]["pictures"] == 12 and result["reader"] == "fake rapidocr"
+    assert result["errors"]["insertions"] == [{"read": "b", "model": 2, "clean": 2}]
+    index = [json.loads(line) for line in (folder / "kept" / "index.jsonl").read_text().splitlines()]
     assert sorted(line["text"] for line in index) == ["a", "a", "ab", "ab"]
     assert len({line["seed"] for line in index}) == 4
-    assert np.array(Image.open(tmp_path / "kept" / index[0]["file"])).shape == (16, 16, 3)
-    assert "| overall | 4 |" in capsys.readouterr().out
+    assert np.array(Image.open(folder / "kept" / index[0]["file"])).shape == (16, 16, 3)
+    printed = capsys.readouterr().out
+    assert "| overall | 4 | 0.500 |" in printed and "Best of 2" in printed
+    assert "not wanted" not in printed
+
+
+def test_errors_are_printed_and_failures_drawn_when_asked_for(folder, capsys):
+    measure(folder, "--errors", "--failures", str(folder / "sheet"))
+    assert "| `b` | 1 | 1 |" in capsys.readouterr().out
+    assert np.array(Image.open(folder / "sheet")).shape[2] == 3
+
+
+def test_where_nothing_failed_no_sheet_is_drawn(folder, capsys):
+    (folder / "prompts.jsonl").write_text('{"bucket": "02", "text": "ab"}')
+    measure(folder, "--failures", str(folder / "sheet"))
+    assert not (folder / "sheet").exists() and "No sample failed" in capsys.readouterr().out
+
+
+def test_without_held_out_faces_the_report_says_so(folder, capsys):
+    result = measure(folder)
+    assert result["buckets"]["overall"]["held_out_ceiling"] is None
+    assert result["faces"]["held_out_ceiling"] == 0
+    assert "held-out faces is not known" in capsys.readouterr().out
+
+
+def test_the_ceiling_in_held_out_faces_stands_apart(folder, capsys, monkeypatch):
+    faces = {"first": find_faces("first", [DEJAVU]), "held-out": find_faces("one", [DEJAVU])}
+    monkeypatch.setattr(evaluate, "find_faces", faces.get)
+    result = measure(folder)
+    assert result["faces"] == {"ceiling": 4, "held_out_ceiling": 1}
+    assert result["buckets"]["02"]["held_out_ceiling"]["em"] == 1
+    assert "in 1 held-out faces: EM 0.500" in capsys.readouterr().out
+
+
+def test_the_judge_reads_the_pictures_that_the_other_reader_chose(folder, monkeypatch, capsys):
+    def flat_pictures(checkpoint, prompts, **settings):
+        levels = {"a": (0, 1), "ab": (2, 3)}
+        for prompt in prompts:
+            for level in levels[prompt.text]:
+                yield Drawn(prompt, level, np.full((16, 16, 3), level, np.uint8))
+
+    chooser = FakeReader("chooser", by_level=("x", "a", "ab", "y"))
+    judge = FakeReader("judge", by_level=("a", "b", "ab", "ab"))
+    monkeypatch.setattr(evaluate, "model_pictures", flat_pictures)
+    monkeypatch.setattr(evaluate, "clean_pictures", lambda size, prompts, *_: flat_pictures(None, prompts))
+    monkeypatch.setattr(evaluate, "open_reader", {"rapidocr": chooser, "easyocr": judge}.get)
+    result = measure(folder, "--samples", "2", "--judge", "easyocr")
+    best = result["best_of"]
+    assert (best["samples"], best["chosen_by"], best["read_by"]) == (2, "chooser", "judge")
+    assert result["buckets"]["overall"]["model"]["em"] == 0.5
+    # Pictures 1 and 2 are chosen; of them the judge, which likes picture 0 better, reads only 2 as it should.
+    assert {bucket: row["model"]["em"] for bucket, row in best["buckets"].items()} == {
+        "01": 0,
+        "02": 1,
+        "overall": 0.5,
+    }
+    assert "chosen by chooser, read by judge" in capsys.readouterr().out
+
+
+def test_an_evaluation_joins_the_log_of_its_run_and_the_curve_shows_it(folder, capsys):
+    log = folder / "log.jsonl"
+    log.write_text('{"step": 3, "pictures": 12, "minutes": 0.5, "letter_gap_0.35": 0.25}\n')
+    measure(folder, "--log", str(log))
+    assert json.loads(log.read_text().splitlines()[1]) | TRAINED == json.loads(
+        log.read_text().splitlines()[1]
+    )
+    capsys.readouterr()
+    evaluate.main(["--curve", str(log), "--figure", str(folder / "curve")])
+    printed = capsys.readouterr().out
+    assert "| 12 | 0 | 0.500 |" in printed and "0.250 |" in printed and "at least three points" in printed
+    assert np.array(Image.open(folder / "curve")).shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--judge", "rapidocr"], "another reader must judge"),
+        (["--fonts", "held-out"], "No face of the font set 'held-out'"),
+        (["--log", "nowhere/log.jsonl"], "There is no folder nowhere"),
+        (["--weights", "missing.safetensors"], "no weights at missing"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_drawn(folder, monkeypatch, options, sentence):
+    monkeypatch.setattr(evaluate, "model_pictures", None)
+    with pytest.raises(SystemExit, match=sentence):
+        measure(folder, *options)
+
+
+def test_weights_of_unknown_training_are_refused_before_anything_is_drawn(folder, monkeypatch):
+    save_checkpoint(lively_unet(), folder / "tiny.safetensors", {})
+    monkeypatch.setattr(evaluate, "model_pictures", None)
+    with pytest.raises(SystemExit, match="do not say their step"):
+        measure(folder, "--log", str(folder / "log.jsonl"))
+
+
+def test_neither_prompts_nor_logs_is_an_error_of_the_command_line(capsys):
+    with pytest.raises(SystemExit):
+        evaluate.main([])
+    assert "--prompts" in capsys.readouterr().err

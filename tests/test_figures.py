@@ -108,3 +108,25 @@ def test_a_schedule_curve_marks_the_steps():
     marked = figures.schedule_curve(t, alpha, sigma, steps=[(0.5, alpha[10], sigma[10])])
     ink = [int((image == (31, 119, 180)).all(axis=2).sum()) for image in (plain, marked)]
     assert ink[1] > ink[0]
+
+
+def test_panels_stand_one_above_the_other_and_a_band_is_paler_than_its_line():
+    rising = figures.Line("up", [10, 1000], [0, 1], shade=0.0, band=([0, 0.5], [0.5, 1]))
+    both = figures.stacked([figures.Panel("a", [rising]), figures.Panel("b", [rising])], "x")
+    assert both.shape == (840, 720, 3) and both.dtype == np.uint8
+    line = (both == (68, 1, 84)).all(axis=2)  # the first colour of viridis
+    assert line[:400].any() and line[440:].any()
+    pale = (both == np.rint(255 - 0.15 * (255 - np.array([68, 1, 84])))).all(axis=2)
+    assert pale[:400].sum() > 1000 and pale[440:].sum() > 1000
+
+
+def test_a_logarithmic_axis_gives_every_decade_the_same_room():
+    def middle_dot(log_x: bool) -> float:
+        dots = figures.Line("", [10, 100, 1000], [0, 1, 0], "o", shade=0.0)
+        image = figures.stacked([figures.Panel("a", [dots])], "x", log_x, (400, 300))
+        rows, columns = np.nonzero((image == (68, 1, 84)).all(axis=2))
+        top = columns[rows == rows.min()].mean()
+        return (top - columns.min()) / (columns.max() - columns.min())
+
+    assert middle_dot(log_x=True) == pytest.approx(0.5, abs=0.02)
+    assert middle_dot(log_x=False) < 0.15

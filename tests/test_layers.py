@@ -22,13 +22,13 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     "textdiff",
     "alphabet config trajectory similarity noise_schedule prediction",
-    "figures ranking run_json",
+    "figures ranking run_json experiments experiments.records",
     "run_folder",
     # the network
     "networks networks.blocks",
     "networks.text_encoder networks.weave",
     "networks.unet",
-    "attention_capture checkpoints",
+    "attention_capture attention_mute checkpoints",
     # asking it
     "denoiser",
     "samplers",
@@ -38,16 +38,19 @@ LAYERS = (
     "readers",
     # the parts together, and who uses them
     "writer",
-    "write",
-    "ui ui.theme ui.run_store ui.viewer_component ui.write_panel",
+    "write experiments.replay",
+    "experiments.branch experiments.guidance experiments.self_attention",
+    "ui ui.theme ui.run_store ui.viewer_files ui.write_panel",
+    "ui.viewer_component",
     "ui.serving ui.page",
     "app",
     # last, for nobody else may import it
     "training training.ema training.fonts training.loss training.optimizer training.text_source",
-    "training.render training.run_state training.film_strip",
-    "training.dataset",
-    "training.letter_gap",
+    "training.render training.run_state training.film_strip training.scores",
+    "training.dataset training.samples",
+    "training.letter_gap training.curve training.errors training.extrapolation training.failures",
     "training.evaluate training.train",
+    "training.ablate",
 )
 LAYER = {module: number for number, line in enumerate(LAYERS) for module in line.split()}
 
@@ -187,6 +190,7 @@ TORCH_FREE = {
     "figures",
     "similarity",
     "ranking",
+    "experiments.records",
 }
 
 

@@ -6,14 +6,38 @@ floats with -1 black and 1 white as in trajectory.py.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, get_data_path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from PIL import Image, ImageDraw, ImageFont
 
 PAPER, INK = 255, (40, 40, 40)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One line of a panel; `xs`, `ys` and both edges of `band` are equally long."""
+
+    name: str  # for the legend; "" stays out of it
+    xs: Sequence[float]
+    ys: Sequence[float]
+    style: str = "-"
+    shade: float | None = None  # 0 to 1, a colour for lines that have an order; None is ink
+    band: tuple[Sequence[float], Sequence[float]] | None = None  # lower and upper edge of the uncertainty
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Lines over one y axis."""
+
+    y_label: str
+    lines: Sequence[Line]
+    y_range: tuple[float, float] | None = None
+    linear_below: float | None = None  # the y axis is linear up to here, then logarithmic; None: all linear
 
 
 def to_uint8(picture: np.ndarray) -> np.ndarray:
@@ -51,8 +75,11 @@ def heat_map(picture: np.ndarray, weights: np.ndarray, opacity: float = 0.6) -> 
 def contact_sheet(
     rows: Sequence[Sequence[tuple[np.ndarray, str]]], scale: int = 2, gap: int = 8, font_size: int = 12
 ) -> np.ndarray:
-    """Rows of (picture, caption), each caption drawn under its picture; a caption may have several lines."""
-    font = ImageFont.load_default(font_size)
+    """Rows of (picture, caption), each caption drawn under its picture; a caption may have several lines.
+
+    Captions are set in a monospaced face, in which I, l and 1 differ and columns can be aligned by spaces.
+    """
+    font = ImageFont.truetype(get_data_path() + "/fonts/ttf/DejaVuSansMono.ttf", font_size)
     ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     cells = [cell for row in rows for cell in row]
     boxes = [ruler.multiline_textbbox((0, 0), caption, font) for _, caption in cells]
@@ -95,6 +122,43 @@ def schedule_curve(
         t, alpha, sigma = zip(*steps, strict=True)
         lines += [("", t, alpha, "o"), ("", t, sigma, "o")]
     return _plot(lines, "time t (0 is the picture, 1 is noise)", "share", size)
+
+
+def stacked(
+    panels: Sequence[Panel], x_label: str, log_x: bool = False, size: tuple[int, int] = (720, 840)
+) -> np.ndarray:
+    """The panels one above the other over a common x axis; a legend stands wherever there are new names."""
+    figure = Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    plots = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    ink = tuple(level / 255 for level in INK)
+    explained: set[str] = set()
+    for axes, panel in zip(plots, panels, strict=True):
+        for line in panel.lines:
+            colour = ink if line.shade is None else colormaps["viridis"](line.shade)
+            width = 2.2 if line.shade is None else 1.3
+            axes.plot(line.xs, line.ys, line.style, color=colour, label=line.name, lw=width, markersize=4)
+            if line.band:
+                axes.fill_between(line.xs, *line.band, color=colour, alpha=0.15, linewidth=0)
+        axes.set(ylabel=panel.y_label, ylim=panel.y_range)
+        if panel.linear_below is not None:
+            axes.set_yscale("symlog", linthresh=panel.linear_below)
+            axes.yaxis.set_major_formatter("{x:g}")
+        names = {line.name for line in panel.lines} - {""}
+        if names - explained:
+            axes.legend(frameon=False)
+        explained |= names
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    if log_x:
+        plots[-1].set_xscale("log")
+        plots[-1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        plots[-1].xaxis.set_minor_formatter(NullFormatter())
+    plots[-1].xaxis.set_major_formatter(EngFormatter(sep=""))
+    plots[-1].set_xlabel(x_label)
+    figure.align_ylabels()
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _magnify(image: np.ndarray, scale: int) -> np.ndarray:

@@ -1,260 +1,216 @@
-"""How well a model spells: exact match, edit distance and character errors, beside the reader's ceiling.
+"""The measuring command: how well a model spells, beside the reader's ceiling; and the curve of a run.
 
 python -m textdiff.training.evaluate --prompts dev.jsonl --samples 1 --json report.json [--keep DIR]
+python -m textdiff.training.evaluate --curve LOG.jsonl [MORE.jsonl ...] [--figure FILE.png]
 
-EM is the share of pictures whose reading equals the prompt (case counts, line breaks count, runs of spaces
-are one). NED is 1 - edit distance / longer length, a similarity. CER is edit distance / length of the prompt.
-The ceiling is the same figure for clean renders of the same prompts at the same size; a model's EM over its
-ceiling is the honest figure.
+What is measured stands in scores.py and errors.py. With several samples of each prompt, the best of them, as
+the reader chooses it, is reported apart: read by that reader again, or by another one (--judge).
 """
 
 import argparse
 import json
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from textdiff import alphabet
 from textdiff.checkpoints import SHIPPED, Checkpoint, load_checkpoint
-from textdiff.config import DataConfig
 from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, Reader, open_reader
-from textdiff.samplers import STEP_RULES, candidate_seed
-from textdiff.similarity import edit_distance, trigram_similarity
-from textdiff.training.film_strip import draw
-from textdiff.training.fonts import find_faces
-from textdiff.training.render import Renderer
-from textdiff.writer import compute_type
+from textdiff.samplers import STEP_RULES
+from textdiff.training import curve, errors, failures, scores
+from textdiff.training.extrapolation import extrapolation
+from textdiff.training.fonts import FONT_SETS, Face, find_faces
+from textdiff.training.samples import (
+    BATCH,
+    Drawn,
+    Prompt,
+    clean_pictures,
+    keep_pictures,
+    load_prompts,
+    model_pictures,
+)
+from textdiff.training.scores import OVERALL, Reading
 
-OVERALL = "overall"
-_BATCH = 32
-_RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One line of a prompt file."""
-
-    text: str
-    bucket: str
+SETTINGS = ("samples", "seed", "steps", "guidance", "sampler", "shift")
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One picture, read."""
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What the options name, opened."""
 
-    text: str
-    bucket: str
-    seed: int
-    read: str
-
-    @property
-    def exact(self) -> float:
-        return float(folded(self.text) == folded(self.read))
-
-    @property
-    def ned(self) -> float:
-        text, read = folded(self.text), folded(self.read)
-        return 1 - edit_distance(text, read) / max(len(text), len(read), 1)
-
-    @property
-    def cer(self) -> float:
-        return edit_distance(folded(self.text), folded(self.read)) / max(len(self.text), 1)
+    checkpoint: Checkpoint
+    prompts: list[Prompt]
+    reader: Reader
+    judge: Reader | None  # reads the winners instead of the reader that chose them
+    faces: tuple[Face, ...]  # of the clean renders
+    held_out: tuple[Face, ...]  # of more of them; no training has seen these, and some machines have none
 
 
-def folded(text: str) -> str:
-    """Lines without spaces at their ends, runs of spaces as one."""
-    return "\n".join(re.sub(" +", " ", line).strip(" ") for line in text.split("\n"))
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Pictures, and what the reader saw in each."""
 
-
-def load_prompts(path: Path) -> list[Prompt]:
-    """The prompts of a JSON-lines file with "text" and "bucket". Raises ValueError with one sentence."""
-    try:
-        lines = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-        return [Prompt(line["text"], line["bucket"]) for line in lines]
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path} is not a file of prompts, one JSON object with text and bucket a line."
-        ) from error
-
-
-def model_pictures(
-    checkpoint: Checkpoint,
-    prompts: Sequence[Prompt],
-    samples: int,
-    seed: int,
-    steps: int,
-    guidance: float,
-    sampler: str,
-    shift: float,
-) -> Iterator[tuple[Prompt, int, np.ndarray]]:
-    """(prompt, seed, picture) for every prompt and sample; picture n of the whole list has seed + n."""
-    jobs = [
-        (prompt, candidate_seed(seed, number * len(prompts) + index))
-        for number in range(samples)
-        for index, prompt in enumerate(prompts)
-    ]
-    jobs.sort(key=lambda job: len(job[0].text))  # neighbours in a batch have similar lengths: less padding
-    network = checkpoint.network
-    autocast = compute_type(next(network.parameters()).device)
-    for start in tqdm(range(0, len(jobs), _BATCH), unit="batch", desc="drawing"):
-        batch = jobs[start : start + _BATCH]
-        texts, seeds = [prompt.text for prompt, _ in batch], [number for _, number in batch]
-        pictures = draw(network, texts, seeds, steps, guidance, sampler, autocast, shift)
-        yield from (
-            (prompt, number, picture) for (prompt, number), picture in zip(batch, pictures, strict=True)
-        )
-
-
-def clean_pictures(
-    size: int, prompts: Sequence[Prompt], samples: int, seed: int, font_set: str
-) -> Iterator[tuple[Prompt, int, np.ndarray]]:
-    """The same as `model_pictures`, drawn by the renderer; prompts that fit in no face are left out."""
-    renderer = Renderer(DataConfig(image_size=size), find_faces(font_set))
-    for number in range(samples):
-        for index, prompt in enumerate(prompts):
-            try:
-                sample = renderer.render(prompt.text, np.random.default_rng((seed, number, index)))
-            except ValueError:
-                continue
-            yield prompt, seed + number * len(prompts) + index, sample.picture
-
-
-def read_all(reader: Reader, pictures: Sequence[tuple[Prompt, int, np.ndarray]]) -> list[Reading]:
-    """What the reader sees in each picture."""
-    readings: list[Reading] = []
-    for start in tqdm(range(0, len(pictures), _BATCH), unit="batch", desc=f"reading with {reader.name}"):
-        batch = pictures[start : start + _BATCH]
-        read = reader.read([picture for _, _, picture in batch])
-        readings += [
-            Reading(prompt.text, prompt.bucket, number, result.text)
-            for (prompt, number, _), result in zip(batch, read, strict=True)
-        ]
-    return readings
-
-
-def best_of(readings: Sequence[Reading]) -> list[Reading]:
-    """Of each prompt's readings the most similar one: what selection by this very reader would choose."""
-    by_prompt: dict[tuple[str, str], list[Reading]] = {}
-    for reading in readings:
-        by_prompt.setdefault((reading.bucket, reading.text), []).append(reading)
-    return [
-        max(group, key=lambda one: trigram_similarity(one.text, one.read)) for group in by_prompt.values()
-    ]
-
-
-def scores(readings: Sequence[Reading]) -> dict[str, dict[str, float | int | list[float]]]:
-    """EM with its 95 % bootstrap interval, NED, CER and number of pictures, per bucket and overall."""
-    buckets = {
-        bucket: [r for r in readings if r.bucket == bucket] for bucket in sorted({r.bucket for r in readings})
-    }
-    return {name: _score(group) for name, group in {**buckets, OVERALL: list(readings)}.items()}
-
-
-def _score(readings: list[Reading]) -> dict[str, float | int | list[float]]:
-    exact = np.array([reading.exact for reading in readings])
-    means = np.random.default_rng(0).choice(exact, (_RESAMPLES, len(exact))).mean(axis=1)
-    return {
-        "pictures": len(readings),
-        "em": round(float(exact.mean()), 4),
-        "em_interval": [round(float(edge), 4) for edge in np.quantile(means, [0.025, 0.975])],
-        "ned": round(float(np.mean([reading.ned for reading in readings])), 4),
-        "cer": round(float(np.mean([reading.cer for reading in readings])), 4),
-    }
-
-
-def report(model: dict, ceiling: dict) -> dict:
-    """Model and ceiling side by side, with their EM ratio (None where the ceiling is 0)."""
-    return {
-        bucket: {
-            "model": model[bucket],
-            "ceiling": ceiling.get(bucket),
-            "em_over_ceiling": round(model[bucket]["em"] / ceiling[bucket]["em"], 4)
-            if bucket in ceiling and ceiling[bucket]["em"]
-            else None,
-        }
-        for bucket in model
-    }
-
-
-def table(rows: dict) -> str:
-    """The report for people, as a Markdown table."""
-    lines = [
-        "| bucket | pictures | EM | 95 % | NED | CER | ceiling EM | ceiling NED | EM / ceiling |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for bucket, row in rows.items():
-        model, ceiling, ratio = row["model"], row["ceiling"] or {}, row["em_over_ceiling"]
-        low, high = model["em_interval"]
-        lines.append(
-            f"| {bucket} | {model['pictures']} | {model['em']:.3f} | {low:.2f} to {high:.2f} "
-            f"| {model['ned']:.3f} | {model['cer']:.3f} "
-            f"| {ceiling.get('em', float('nan')):.3f} | {ceiling.get('ned', float('nan')):.3f} "
-            f"| {'-' if ratio is None else f'{ratio:.3f}'} |"
-        )
-    return "\n".join(lines)
-
-
-def keep_pictures(folder: Path, pictures: Sequence[tuple[Prompt, int, np.ndarray]]) -> None:
-    """Every picture as PNG, with index.jsonl (file, text, bucket, seed), for another judge to read."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "index.jsonl").open("w") as index:
-        for number, (prompt, seed, picture) in enumerate(pictures):
-            name = f"{number:05d}.png"
-            Image.fromarray(picture).save(folder / name)
-            line = {"file": name, "text": prompt.text, "bucket": prompt.bucket, "seed": seed}
-            index.write(json.dumps(line) + "\n")
+    pictures: list[Drawn]
+    readings: list[Reading]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not (options.prompts or options.curve):
+        parser.error("--prompts says what to draw, --curve which logs to show: one of them is needed.")
     try:
-        checkpoint = load_checkpoint(options.weights, options.device)
-        prompts = load_prompts(options.prompts)
-        config = checkpoint.network.config
-        for prompt in prompts:
-            if problem := alphabet.problem_with(prompt.text, config.max_characters, config.max_lines):
-                raise ValueError(f"{prompt.text!r}: {problem}")
-        reader = open_reader(options.reader)
+        _check_folders(options)
+        if options.curve:
+            _show_curve(options.curve, options.figure)
+            return
+        task = _prepare(options)
     except ValueError as error:
         sys.exit(str(error))
-    clean = list(clean_pictures(config.image_size, prompts, options.samples, options.seed, options.fonts))
-    settings = {
-        name: getattr(options, name) for name in ("samples", "seed", "steps", "guidance", "sampler", "shift")
+    settings = {name: getattr(options, name) for name in SETTINGS}
+    model = _read(task.reader, model_pictures(task.checkpoint, task.prompts, **settings))
+    clean, held_out = (_clean(task, faces, options) for faces in (task.faces, task.held_out))
+    result = _report(task, {**settings, "fonts": options.fonts}, model, clean, held_out)
+    _show(result, options.errors)
+    _write(result, task, model, options)
+
+
+def _check_folders(options: argparse.Namespace) -> None:
+    """Hours of drawing must not end at a folder that is not there."""
+    for path in (options.json, options.log, options.failures, options.figure):
+        if path and not path.parent.is_dir():
+            raise ValueError(f"There is no folder {path.parent} to put {path.name} into.")
+
+
+def _show_curve(logs: Sequence[Path], picture: Path | None) -> None:
+    run = curve.load_curve(logs)
+    print(curve.table(run))
+    print(f"\n{extrapolation(run.evaluations)}")
+    if picture:
+        Image.fromarray(curve.figure(run)).save(picture, "PNG")
+
+
+def _prepare(options: argparse.Namespace) -> Task:
+    """Raises ValueError with one sentence, before anything is drawn."""
+    if options.judge == options.reader:
+        raise ValueError(f"{options.reader} chooses the best samples, so another reader must judge them.")
+    checkpoint, prompts = load_checkpoint(options.weights, options.device), load_prompts(options.prompts)
+    if options.log:
+        curve.place_in_training(checkpoint.info)
+    config = checkpoint.network.config
+    for prompt in prompts:
+        if problem := alphabet.problem_with(prompt.text, config.max_characters, config.max_lines):
+            raise ValueError(f"{prompt.text!r}: {problem}")
+    try:
+        held_out = find_faces("held-out")
+    except ValueError:
+        held_out = ()
+    return Task(
+        checkpoint=checkpoint,
+        prompts=prompts,
+        reader=open_reader(options.reader),
+        judge=open_reader(options.judge) if options.judge else None,
+        faces=find_faces(options.fonts),
+        held_out=held_out,
+    )
+
+
+def _clean(task: Task, faces: Sequence[Face], options: argparse.Namespace) -> Gallery:
+    if not faces:
+        return Gallery([], [])
+    size = task.checkpoint.network.config.image_size
+    return _read(task.reader, clean_pictures(size, task.prompts, options.samples, options.seed, faces))
+
+
+def _read(reader: Reader, pictures: Iterable[Drawn]) -> Gallery:
+    pictures, readings = list(pictures), []
+    for start in tqdm(range(0, len(pictures), BATCH), unit="batch", desc=f"reading with {reader.name}"):
+        batch = pictures[start : start + BATCH]
+        read = reader.read([one.picture for one in batch])
+        readings += [
+            Reading(one.prompt.text, one.prompt.bucket, one.seed, result.text)
+            for one, result in zip(batch, read, strict=True)
+        ]
+    return Gallery(pictures, readings)
+
+
+def _report(task: Task, settings: dict, model: Gallery, clean: Gallery, held_out: Gallery) -> dict:
+    """Everything that was found, as JSON."""
+    rows = scores.report(model.readings, clean.readings)
+    held_out_ceiling = scores.scores(held_out.readings)
+    for bucket, row in rows.items():
+        row["held_out_ceiling"] = held_out_ceiling.get(bucket)
+    result = {
+        "weights": {
+            "name": task.checkpoint.name,
+            "sha256": task.checkpoint.sha256,
+            "pictures": task.checkpoint.info.get("pictures"),
+        },
+        "reader": task.reader.name,
+        "settings": settings,
+        "faces": {"ceiling": len(task.faces), "held_out_ceiling": len(task.held_out)},
+        "buckets": rows,
     }
-    drawn = list(model_pictures(checkpoint, prompts, **settings))
-    if options.keep:
-        keep_pictures(options.keep, drawn)
-    readings = read_all(reader, drawn)
-    rows = report(scores(readings), scores(read_all(reader, clean)))
-    print(table(rows))
-    if options.samples > 1:
-        print(f"\nbest of {options.samples}, chosen by {reader.name} itself:")
-        print(table(report(scores(best_of(readings)), scores(best_of(read_all(reader, clean))))))
-    if options.json:
-        result = {
-            "weights": {
-                "name": checkpoint.name,
-                "sha256": checkpoint.sha256,
-                "pictures": checkpoint.info.get("pictures"),
-            },
-            "reader": reader.name,
-            "settings": {**settings, "fonts": options.fonts},
-            "buckets": rows,
-            "readings": [asdict(reading) for reading in readings],
+    if settings["samples"] > 1 or task.judge:
+        judge = task.judge or task.reader
+        result["best_of"] = {
+            "samples": settings["samples"],
+            "chosen_by": task.reader.name,
+            "read_by": judge.name,
+            "buckets": scores.report(_winners(model, task.judge), _winners(clean, task.judge)),
         }
+    result["errors"] = errors.errors(model.readings, clean.readings)
+    result["readings"] = [asdict(reading) for reading in model.readings]
+    return result
+
+
+def _winners(gallery: Gallery, judge: Reader | None) -> list[Reading]:
+    """The best sample of each prompt, chosen by the reader, as the judge reads it."""
+    chosen = scores.best_of(gallery.readings)
+    if judge is None:
+        return [gallery.readings[index] for index in chosen]
+    return _read(judge, [gallery.pictures[index] for index in chosen]).readings
+
+
+def _show(result: dict, with_errors: bool) -> None:
+    print(scores.table(result["buckets"]))
+    faces, ceiling = result["faces"]["held_out_ceiling"], result["buckets"][OVERALL]["held_out_ceiling"]
+    if ceiling is None:
+        print("\nThe ceiling in held-out faces is not known: this machine has none that the prompts fit in.")
+    else:
+        print(f"\nThe ceiling in {faces} held-out faces: EM {ceiling['em']:.3f}, NED {ceiling['ned']:.3f}.")
+    if best := result.get("best_of"):
+        print(f"\nBest of {best['samples']}, chosen by {best['chosen_by']}, read by {best['read_by']}:\n")
+        print(scores.table(best["buckets"]))
+    if with_errors:
+        print(f"\n{errors.tables(result['errors'])}")
+
+
+def _write(result: dict, task: Task, model: Gallery, options: argparse.Namespace) -> None:
+    if options.keep:
+        keep_pictures(options.keep, model.pictures)
+    if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.log:
+        with options.log.open("a") as log:
+            log.write(json.dumps(curve.log_line(task.checkpoint.info, result["buckets"])) + "\n")
+    if options.failures:
+        pictures = [one.picture for one in model.pictures]
+        sheet = failures.contact_sheet(pictures, model.readings, options.seed)
+        if sheet is None:
+            print(f"\nNo sample failed: there is nothing to show in {options.failures}.")
+        else:
+            Image.fromarray(sheet).save(options.failures, "PNG")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="How well a model spells, beside the reader's ceiling.")
-    parser.add_argument("--prompts", type=Path, required=True, help="JSON lines with text and bucket")
+    parser.add_argument("--prompts", type=Path, help="JSON lines with text and bucket")
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--samples", type=int, default=1, help="pictures per prompt")
     parser.add_argument("--seed", type=int, default=0)
@@ -263,12 +219,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sampler", choices=STEP_RULES, default="dpm++2m")
     parser.add_argument("--shift", type=float, default=SHIFT, help="how far the steps lean towards the noise")
     parser.add_argument("--reader", choices=READERS, default="rapidocr")
-    parser.add_argument(
-        "--fonts", default="first", help="font set of the clean renders: first, all or held-out"
-    )
+    parser.add_argument("--judge", choices=READERS, help="reads the best samples, which --reader chooses")
+    parser.add_argument("--fonts", choices=FONT_SETS, default="first", help="of the clean renders")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, help="write the whole report here")
+    parser.add_argument("--errors", action="store_true", help="print what goes wrong where, too")
     parser.add_argument("--keep", type=Path, help="write every picture here, with an index")
+    parser.add_argument("--failures", type=Path, help="write a contact sheet of failures here, as PNG")
+    parser.add_argument("--log", type=Path, help="add the scores to this log.jsonl of the training run")
+    parser.add_argument(
+        "--curve",
+        type=Path,
+        nargs="+",
+        metavar="LOG",
+        help="show one run's logs, earliest first; draw no samples",
+    )
+    parser.add_argument("--figure", type=Path, help="write the curve here, as PNG")
     return parser
 
 
