@@ -18,6 +18,9 @@ from textdiff.trajectory import (
     Reading,
     Request,
     Step,
+    StepReading,
+    Upscaled,
+    UpscaledStep,
     Verdict,
 )
 
@@ -42,17 +45,30 @@ def fake_generation(
     watched: bool = True,
     guidance: float = 3.0,
     seed: int = 7,
+    readability: bool = False,
+    upscaled: int = 0,
+    upscaler_steps: int = 2,
 ) -> Generation:
     """A run without a model.
 
-    Candidate 1 (0 if alone) is read without a mistake and wins; of three or more the worst is pruned.
+    Candidate 1 (0 if alone) is read without a mistake and wins; of three or more the worst is pruned. Of
+    several large pictures the last is read with one mistake and wins, each before it with one more.
     """
     best = min(1, candidates - 1)
     lines = 1 + text.count("\n")
     order = [best, *(c for c in range(candidates) if c != best)]  # best first
+    survivors = order if candidates < 3 else order[:-1]
     return Generation(
         request=Request(
-            text=text, candidates=candidates, seed=seed, steps=steps, guidance=guidance, watch=watched
+            text=text,
+            candidates=candidates,
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            watch=watched,
+            readability=readability,
+            upscaled=upscaled,
+            upscaler_steps=upscaler_steps,
         ),
         model="fake",
         model_sha256="0" * 64,
@@ -72,12 +88,43 @@ def fake_generation(
                     ),
                 ),
                 verdict=_verdict(text, order.index(c), candidates),
+                readability=tuple(step_reading(text, k, steps) for k in range(steps))
+                if readability and c == best
+                else (),
             )
             for c in range(candidates)
         ),
         best=best,
         seconds=1.5,
+        upscaler="fake upscaler" if upscaled else None,
+        upscaler_sha256="1" * 64 if upscaled else None,
+        upscaled=tuple(
+            _upscaled(text, k, survivors[k % len(survivors)], upscaled, upscaler_steps, seed, size)
+            for k in range(upscaled)
+        ),
+        best_upscaled=upscaled - 1 if upscaled else None,
     )
+
+
+def step_reading(text: str, step: int, steps: int) -> StepReading:
+    """At step k of n the first (k + 1) / n of the characters can be read, and nothing else."""
+    read = -(-len(text) * (step + 1) // steps)
+    return StepReading(
+        text=text[:read],
+        similarity=similarity.trigram_similarity(text, text[:read]),
+        right=tuple(place < read for place in range(len(text))),
+    )
+
+
+def upscaled_levels(
+    name: str, text: str, picture: int, source: int, step: int, steps: int, size: int
+) -> np.ndarray:
+    """(2S, 2S, 3) uint8, "noisy" or "x0": candidate `source` twice as wide, in the noise of 20 + picture."""
+    if name == "x0":
+        return sprite_levels("x0", text, source, step, steps, 2 * size)
+    clean = clean_levels(text, source, 2 * size).astype(int)
+    noise = noise_levels(20 + picture, step, 2 * size).astype(int)
+    return ((clean * step + noise * (steps - step)) // steps).astype(np.uint8)
 
 
 def misread(text: str, mistakes: int) -> str:
@@ -168,6 +215,35 @@ def _step(
         x0_unconditional=None if guidance == 1 else picture("x0_unconditional", -1, 1),
         attention=tuple(
             attention_weights(layer, text, candidate, step, steps) for layer in (LAYERS if watched else ())
+        ),
+    )
+
+
+def _upscaled(
+    text: str, picture: int, source: int, pictures: int, steps: int, seed: int, size: int
+) -> Upscaled:
+    def step(k: int) -> UpscaledStep:
+        levels = (upscaled_levels(name, text, picture, source, k, steps, size) for name in ("noisy", "x0"))
+        t = 0.999 - 0.998 * k / steps
+        alpha, sigma = math.cos(math.pi / 2 * t), math.sin(math.pi / 2 * t)
+        return UpscaledStep(index=k, t=t, alpha=alpha, sigma=sigma, noisy=next(levels), x0=next(levels))
+
+    mistakes = pictures - picture
+    reading = misread(text, mistakes)
+    return Upscaled(
+        index=picture,
+        source=source,
+        seed=seed + 16 + picture,
+        steps=tuple(map(step, range(steps))),
+        final=clean_levels(text, source, 2 * size),
+        reading=Reading(text=reading, confidence=0.8, boxes=((0.0, 0.0, 2.0 * size, 2.0 * size),)),
+        verdict=Verdict(
+            similarity=similarity.trigram_similarity(text, reading),
+            exact=similarity.is_exact(text, reading),
+            edit_distance=similarity.edit_distance(text, reading),
+            kept=mistakes == 1,
+            rule="The best." if mistakes == 1 else "Not the best.",
+            rank=mistakes,
         ),
     )
 

@@ -12,6 +12,7 @@ from textdiff import alphabet
 from textdiff.config import PRESETS, ModelConfig
 from textdiff.denoiser import Belief
 from textdiff.networks.unet import UNet
+from textdiff.networks.upscaler import Upscaler
 from textdiff.noise_schedule import Schedule, level
 from textdiff.prediction import eps_from_x0
 
@@ -58,15 +59,20 @@ class GaussianDenoiser:
         return alpha * self.mean, (alpha**2 * self.deviation**2 + sigma**2) ** 0.5
 
 
-def lively_unet(config: ModelConfig = PRESETS["tiny"].model) -> UNet:
+def lively_unet(config: ModelConfig = PRESETS["tiny"].model, kind: type[UNet] = UNet) -> UNet:
     """An untrained U-Net with random weights in place of the zeros, so that no part of it is silent."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = UNet(config).eval()
+        network = kind(config).eval()
         for parameter in network.parameters():
             if not parameter.any():
                 nn.init.normal_(parameter, std=0.1)
     return network
+
+
+def lively_upscaler(config: ModelConfig = PRESETS["tiny-upscaler"].model) -> Upscaler:
+    """The same for an upscaler."""
+    return lively_unet(config, Upscaler)
 
 
 def ids_of(*texts: str, config: ModelConfig = PRESETS["tiny"].model) -> Tensor:

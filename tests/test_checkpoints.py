@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from oracles import ids_of, lively_unet
+from oracles import ids_of, lively_unet, lively_upscaler
 
 from textdiff import checkpoints
-from textdiff.checkpoints import load_checkpoint, save_checkpoint
+from textdiff.checkpoints import SHIPPED, build_network, load_checkpoint, save_checkpoint, take_over
 from textdiff.config import PRESETS
+from textdiff.networks.upscaler import Upscaler
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,8 @@ def described(path, **model):
         lambda path: described(path, line_embedding=False),  # weights left over
         lambda path: described(path, down_blocks=[2, 1]),  # weights missing
         lambda path: described(path, hat_size=7),  # a field of another version
+        lambda path: described(path, kind="upscaler"),  # weights missing
+        lambda path: described(path, kind="hat"),
         lambda path: path.with_suffix(".json").write_text("{}"),
         lambda path: path.with_suffix(".json").write_text("not JSON"),
         lambda path: path.write_bytes(path.read_bytes()[:1000]),
@@ -98,3 +101,61 @@ def test_the_config_beside_the_weights_decides_not_the_presets(tmp_path):
     config = replace(PRESETS["tiny"].model, text_width=48, t5_bias=False)
     save_checkpoint(lively_unet(config), tmp_path / "other.safetensors", {})
     assert load_checkpoint(tmp_path / "other.safetensors").network.config == config
+
+
+def test_an_upscaler_comes_back_as_one_and_weights_that_name_no_kind_are_a_base_model_s(
+    network, path, tmp_path
+):
+    save_checkpoint(lively_upscaler(), tmp_path / "upscaler.safetensors", {})
+    assert type(load_checkpoint(tmp_path / "upscaler.safetensors").network) is Upscaler
+    description = json.loads(path.with_suffix(".json").read_text())
+    for field in ("kind", "log_snr_shift"):  # which older weights do not have
+        del description["model"][field]
+    path.with_suffix(".json").write_text(json.dumps(description))
+    loaded = load_checkpoint(path).network
+    assert type(loaded) is type(network) and loaded.config == network.config
+
+
+def test_the_weights_that_come_with_textdiff_can_be_loaded():
+    assert load_checkpoint(SHIPPED).network.config == PRESETS["first-words"].model
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_network_stays_within_30_megabytes(name):
+    network = build_network(PRESETS[name].model)
+    assert sum(2 * value.numel() for value in network.state_dict().values()) < 30e6
+
+
+def test_a_sandwich_takes_over_exactly_the_tensors_whose_name_and_shape_match(network):
+    upscaler = build_network(PRESETS["tiny-upscaler"].model)
+    before = {name: value.clone() for name, value in upscaler.state_dict().items()}
+    taken, new = take_over(upscaler, network)
+    given = network.state_dict()
+    fresh = set()
+    for name, value in upscaler.state_dict().items():
+        if name in given and given[name].shape == value.shape:
+            assert torch.equal(value, given[name]), name
+        else:
+            assert torch.equal(value, before[name]), name
+            fresh.add(name)
+    bread = ("stem.weight", "stem.bias", "out.weight", "out_norm.weight", "down.16x16_block0.", "up.16x16_")
+    assert all(any(name.startswith(part) for name in fresh) for part in bread)
+    assert all(name.startswith((*bread, "time.small.", "out_norm.bias", "down.8x8_down.")) for name in fresh)
+    assert taken == sum(value.numel() for name, value in before.items() if name not in fresh)
+    assert new == sum(before[name].numel() for name in fresh)
+
+
+def test_the_same_network_is_taken_over_as_a_whole(network):
+    other = build_network(network.config)
+    assert take_over(other, network) == (sum(value.numel() for value in network.state_dict().values()), 0)
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in other.state_dict().items())
+
+
+def test_where_no_matrix_fits_nothing_is_taken_over(network):
+    stranger = build_network(
+        replace(network.config, channels=(24, 48), head_channels=24, text_width=128, time_width=64, stem=4)
+    )
+    before = {name: value.clone() for name, value in stranger.state_dict().items()}
+    with pytest.raises(ValueError, match="nothing in common"):
+        take_over(stranger, network)
+    assert all(torch.equal(value, before[name]) for name, value in stranger.state_dict().items())

@@ -3,7 +3,18 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from textdiff.config import PRESETS, DataConfig, ModelConfig, TrainConfig, from_json, to_json
+from textdiff.config import (
+    BASE,
+    PRESETS,
+    UPSCALER,
+    DataConfig,
+    ModelConfig,
+    TrainConfig,
+    from_json,
+    to_json,
+)
+from textdiff.training.backgrounds import BACKGROUNDS
+from textdiff.training.text_source import LONGEST_LINE
 
 every_preset = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 
@@ -42,6 +53,29 @@ def test_a_curriculum_begins_at_once_gets_harder_and_ends_with_the_full_distribu
         assert list(longest) == sorted(longest) and longest[-1] == preset.data.max_characters
         assert list(lines) == sorted(lines) and lines[-1] == preset.data.max_lines
         assert list(font_px) == sorted(font_px, reverse=True) and font_px[-1] == preset.data.min_font_px
+
+
+@every_preset
+def test_the_background_of_a_preset_can_be_drawn_and_its_lines_fit_into_its_texts(preset):
+    assert set(preset.data.backgrounds) <= set(BACKGROUNDS)
+    assert preset.data.max_inks >= 1 and preset.data.longest_line >= LONGEST_LINE
+
+
+def test_a_preset_that_begins_from_another_has_its_levels():
+    for name, inner in (("upscaler", "first-words"), ("post", "first-words"), ("post-upscaler", "post")):
+        model, base = PRESETS[name].model, PRESETS[inner].model
+        assert model.image_size == 2 * base.image_size
+        assert model.channels[1:] == base.channels and model.down_blocks[1:] == base.down_blocks
+
+
+def test_an_upscaler_draws_the_texts_of_its_base_at_twice_the_size():
+    for name, base in (("tiny-upscaler", "tiny"), ("upscaler", "first-words"), ("post-upscaler", "post")):
+        large, small = PRESETS[name], PRESETS[base]
+        assert (large.model.kind, small.model.kind) == (UPSCALER, BASE)
+        assert large.data.min_font_px == 2 * small.data.min_font_px
+        assert large.data.max_font_px == 2 * small.data.max_font_px
+        for field in ("max_characters", "max_lines", "fonts", "colours", "backgrounds", "max_inks"):
+            assert getattr(large.data, field) == getattr(small.data, field), field
 
 
 def test_presets_cannot_be_changed_by_accident():

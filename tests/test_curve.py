@@ -52,7 +52,7 @@ def test_weights_that_do_not_know_their_training_have_no_place_in_a_log():
 
 def test_a_resumed_run_keeps_the_evaluations_of_its_past_and_drops_those_of_its_lost_future(tmp_path):
     log = written(tmp_path / "log.jsonl", loss(320), evaluation(320), loss(640), evaluation(640))
-    Trainer._rewind_log(SimpleNamespace(out=tmp_path, rank=0, step=10))
+    Trainer._rewind_log(SimpleNamespace(out=tmp_path, rank=0, seen={"step": 10}))
     assert [line["pictures"] for line in load_curve([log]).evaluations] == [320]
 
 

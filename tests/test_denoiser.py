@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from oracles import ids_of, lively_unet, null_ids
+from oracles import ids_of, lively_unet, lively_upscaler, null_ids
 from torch import nn
 
 from textdiff.attention_capture import watch_attention
+from textdiff.config import PRESETS
 from textdiff.denoiser import Denoiser
 from textdiff.noise_schedule import SCHEDULES, cosine, level, linear
 from textdiff.prediction import x0_from_velocity
@@ -21,16 +22,18 @@ class Recorder(nn.Module):
 
     def __init__(self, network):
         super().__init__()
-        self.network = network
+        self.network, self.schedule = network, network.schedule
         self.questions = []
 
-    def forward(self, x, t, ids):
-        self.questions.append((x, t, ids))
-        return self.network(x, t, ids)
+    def forward(self, *question):
+        self.questions.append(question)
+        return self.network(*question)
 
 
 class Says(nn.Module):
     """Predicts the velocity `v` for texts, and `v_null` for the null prompt."""
+
+    schedule = staticmethod(cosine)
 
     def __init__(self, v, v_null=0.0):
         super().__init__()
@@ -46,6 +49,13 @@ def network():
     return lively_unet()
 
 
+def trained_with(network, schedule):
+    """The same network, had it been trained with another schedule."""
+    other = Recorder(network)
+    other.schedule = schedule
+    return other
+
+
 def denoiser(network, **changes):
     return Denoiser(**{"network": network, "ids": IDS, "null_ids": null_ids(), **changes})
 
@@ -55,7 +65,7 @@ def denoiser(network, **changes):
 @pytest.mark.parametrize("clamp", [True, False])
 def test_the_two_guesses_always_add_up_to_the_noisy_picture(network, schedule, guidance, clamp):
     for t in (0.004, 0.5, 0.999):
-        belief = denoiser(network, schedule=schedule, guidance=guidance, clamp=clamp)(X_T, t)
+        belief = denoiser(trained_with(network, schedule), guidance=guidance, clamp=clamp)(X_T, t)
         alpha, sigma = level(schedule, t)
         torch.testing.assert_close(alpha * belief.x0 + sigma * belief.eps, X_T, rtol=0, atol=1e-5)
 
@@ -124,8 +134,31 @@ def test_the_empty_text_is_another_condition_than_no_text(network):
 
 
 def test_the_schedule_decides_what_the_prediction_means(network):
-    belief = denoiser(network, schedule=linear, clamp=False)(X_T, T)
+    belief = denoiser(trained_with(network, linear), clamp=False)(X_T, T)
     assert not torch.allclose(belief.x0, denoiser(network, clamp=False)(X_T, T).x0, atol=1e-3)
+
+
+def test_the_schedule_is_the_one_that_the_network_s_config_asks_for():
+    shifted = replace(PRESETS["tiny"].model, log_snr_shift=-1.4)
+    ask = denoiser(lively_unet(shifted))
+    assert level(ask.schedule, T).log_ratio == pytest.approx(level(cosine, T).log_ratio - 0.7)
+
+
+@every_guidance
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_an_upscaler_gets_each_candidate_s_own_small_picture_clean(guidance, one_by_one):
+    recorder = Recorder(lively_upscaler())
+    small = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(6))
+    x_t = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(7))
+    denoiser(recorder, guidance=guidance, one_by_one=one_by_one, small=small)(x_t, T)
+    asked = 1 if guidance == 1 else 2
+    seen = [(x, given) for x, _, _, given, _ in recorder.questions]
+    assert len(seen) == (4 if one_by_one else 1)
+    for x, given in seen:
+        part = [next(k for k in range(4) if torch.equal(x_t[k], one)) for one in x]
+        assert len(part) == asked * (1 if one_by_one else 4)
+        assert torch.equal(given, small[part])
+    assert all(not small_t.any() for *_, small_t in recorder.questions)
 
 
 @every_guidance
@@ -193,5 +226,7 @@ def test_asking_builds_no_graph_and_leaves_the_callers_grad_mode_alone(network):
 
 
 def test_one_text_for_each_picture_is_our_own_duty(network):
+    with pytest.raises(AssertionError, match="1 small pictures"):
+        denoiser(network, small=torch.zeros(1, 3, 8, 8))(X_T, T)
     with pytest.raises(AssertionError, match="4 pictures for 2 texts"):
         replace(denoiser(network), ids=IDS[:2])(X_T, T)

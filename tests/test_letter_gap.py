@@ -18,13 +18,16 @@ BATCH = Batch(PICTURES, TEXTS, torch.zeros(2, 8, 4), 2)
 class Reads(nn.Module):
     """Nearly right about the pictures whose prompts are true, `blind` to the prompts, or else clueless."""
 
+    schedule = staticmethod(cosine)
+
     def __init__(self, blind):
         super().__init__()
         self.blind = blind
         self.place = nn.Parameter(torch.zeros(()))  # parameters tell where a network runs
 
-    def forward(self, x, t, ids):
+    def forward(self, x, t, ids, *given):
         assert not torch.is_grad_enabled()
+        self.given = given
         x0 = PICTURES.permute(0, 3, 1, 2).float() / 127.5 - 1
         alpha, sigma = (value[:, None, None, None] for value in cosine(t))
         v = velocity(x0, eps_from_x0(x, x0, alpha, sigma), alpha, sigma)
@@ -50,6 +53,12 @@ def test_a_network_that_minds_the_letters_has_a_gap():
     gap = letter_gap(Reads(blind=False), BATCH, 8, 0.5)
     assert gap > 10  # from an error of 0.1 to that of saying nothing
     assert gap == letter_gap(Reads(blind=False), BATCH, 8, 0.5)
+
+
+def test_an_upscaler_sees_the_true_small_pictures_with_right_and_wrong_letters():
+    network, given = Reads(blind=False), (torch.zeros(2, 3, 8, 8), torch.zeros(2))
+    assert letter_gap(network, BATCH, 8, 0.5, given) == letter_gap(Reads(blind=False), BATCH, 8, 0.5)
+    assert network.given == given
 
 
 def test_measuring_the_gap_leaves_all_other_random_numbers_alone():

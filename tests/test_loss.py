@@ -7,7 +7,7 @@ from torch import nn
 
 from textdiff.config import ModelConfig, TrainConfig
 from textdiff.networks.weave import WeaveAttention
-from textdiff.noise_schedule import T_MAX, T_MIN, cosine
+from textdiff.noise_schedule import T_MAX, T_MIN, cosine, level, shifted_cosine
 from textdiff.prediction import eps_from_x0, velocity
 from textdiff.training.loss import attention_error, box_overlap, diffusion_loss, draw_times, taught_weights
 
@@ -192,6 +192,8 @@ def test_uniform_times_have_the_share_that_the_config_gives_them():
 class Knows(nn.Module):
     """Knows the clean pictures, and so the exact velocity, which it gets wrong by `off`."""
 
+    schedule = staticmethod(cosine)
+
     def __init__(self, x0, off=0.0):
         super().__init__()
         self.x0, self.off = x0, off
@@ -209,6 +211,33 @@ IDS = ids_of("Hi", "a\nb")
 def test_a_perfect_network_has_no_loss_and_one_that_errs_has_its_squared_error():
     assert diffusion_loss(Knows(X0), X0, IDS, None, T, EPS)[0].item() == pytest.approx(0, abs=1e-10)
     assert diffusion_loss(Knows(X0, 0.5), X0, IDS, None, T, EPS)[0].item() == pytest.approx(0.25)
+
+
+def test_the_pictures_are_as_noisy_as_the_network_s_own_schedule_says():
+    class Watches(nn.Module):
+        schedule = staticmethod(shifted_cosine(-1.4))
+
+        def forward(self, x, t, ids):
+            self.x = x
+            return x
+
+    network = Watches()
+    diffusion_loss(network, X0, IDS, None, T, EPS)
+    for row, t in enumerate(T.double()):
+        alpha, sigma = level(shifted_cosine(-1.4), t.item())
+        torch.testing.assert_close(network.x[row], alpha * X0[row] + sigma * EPS[row])
+
+
+def test_an_upscaler_is_asked_with_what_it_is_given():
+    class Wants(nn.Module):
+        schedule = staticmethod(cosine)
+
+        def forward(self, x, t, ids, small, small_t):
+            assert small is given[0] and small_t is given[1]
+            return torch.zeros_like(x)
+
+    given = (X0[..., ::2, ::2], T)
+    assert diffusion_loss(Wants(), X0, IDS, None, T, EPS, given)[0] > 0
 
 
 def test_there_is_nothing_to_teach_without_boxes_or_without_a_taught_head():

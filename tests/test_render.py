@@ -217,6 +217,63 @@ def test_every_preset_s_pictures_can_be_drawn(faces, name):
         assert len(sample.text) <= config.max_characters
 
 
+RICH = replace(FULL, backgrounds=("gradient", "noise", "shapes"), max_inks=3, min_font_px=14, max_font_px=18)
+
+
+def test_a_rich_picture_is_the_plain_one_s_text_on_another_background(faces):
+    plain, rich = (Renderer(config, faces) for config in (replace(RICH, **PLAIN), RICH))
+    for index in range(20):
+        ours, theirs = plain.picture(index), rich.picture(index)
+        assert ours.text == theirs.text
+        np.testing.assert_array_equal(ours.boxes, theirs.boxes)
+        assert not np.array_equal(ours.picture, theirs.picture)
+
+
+PLAIN = {"backgrounds": ("flat",), "max_inks": 1}
+
+
+def test_text_is_clearly_lighter_or_darker_than_a_rich_background_too(faces):
+    renderer, seen, plain = Renderer(RICH, faces), set(), 0
+    for seed in range(60):
+        sample = renderer.render("HH\nHHH", rng(seed))
+        lumas = sample.picture @ LUMA / 255
+        text = np.zeros(lumas.shape, dtype=bool)
+        for left, top, right, bottom in sample.boxes.astype(int):
+            text[top:bottom, left:right] = True
+        behind, within = lumas[~text], lumas[text]
+        lighter = within.max() - behind.max() >= LEAST_CONTRAST - 0.02
+        darker = behind.min() - within.min() >= LEAST_CONTRAST - 0.02
+        assert lighter or darker
+        seen.add(lighter)
+        plain += not np.ptp(sample.picture[~text], axis=0).any()  # a shape may lie behind the text
+    assert seen == {True, False} and plain < 10
+
+
+def test_a_word_has_one_colour_and_a_picture_up_to_three(faces):
+    config = replace(RICH, backgrounds=("flat",), colours="paper", min_font_px=12, max_font_px=12)
+    renderer, counts = Renderer(config, faces), set()
+    for seed in range(40):
+        sample = renderer.render("HH\nHH\nHH HH", rng(seed))
+        colours = [
+            min(map(tuple, sample.picture[int(y0) : int(y1), int(x0) : int(x1)].reshape(-1, 3)))
+            for character, (x0, y0, x1, y1) in zip(sample.text, sample.boxes, strict=True)
+            if character == "H"
+        ]
+        assert all(one == other for one, other in zip(colours[::2], colours[1::2], strict=True))
+        counts.add(len(set(colours)))
+    assert counts == {1, 2, 3}
+
+
+def test_long_lines_and_long_texts_are_drawn_where_they_are_asked_for():
+    config = PRESETS["post"].data
+    renderer = Renderer(config, find_faces(config.fonts))
+    texts = [renderer.picture(10**7 + index).text for index in range(150)]
+    assert max(map(len, texts)) > 100 and max(text.count("\n") for text in texts) == 7
+    longest = max(len(line) for text in texts for line in text.split("\n"))
+    assert 18 < longest <= config.longest_line
+    assert max(map(len, texts)) <= config.max_characters
+
+
 def test_a_picture_too_small_for_a_letter_is_an_error(faces):
     with pytest.raises(ValueError, match="8 x 8"):
         Renderer(replace(FULL, image_size=8, min_font_px=10), faces).picture(0)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import LAYERS, attention_weights, clean_levels, fake_generation, sprite_levels
+from fakes import LAYERS, attention_weights, clean_levels, fake_generation, sprite_levels, upscaled_levels
 from PIL import Image
 
 from textdiff import run_folder
 from textdiff.trajectory import Generation
 
 TEXT = "Hi\nyou"
+RECORDED = Path(__file__).parents[1] / "assets" / "runs"
 PICTURES = ["noisy", "x0", "eps", "x0_unconditional"]
 
 
@@ -24,6 +25,13 @@ PICTURES = ["noisy", "x0", "eps", "x0_unconditional"]
 def folder(tmp_path):
     run_folder.save(fake_generation(), tmp_path / "run")
     return tmp_path / "run"
+
+
+@pytest.fixture
+def large_folder(tmp_path):
+    """Three candidates, the worst of them pruned; two large pictures, of candidates 1 and 0."""
+    run_folder.save(fake_generation(candidates=3, readability=True, upscaled=2), tmp_path / "large")
+    return tmp_path / "large"
 
 
 def pixels(file) -> np.ndarray:
@@ -40,11 +48,13 @@ def edit(folder, change) -> None:
 
 def assert_same(one: Generation, other: Generation) -> None:
     """Everything equal, arrays up to half a level of their range."""
-    for name in ("request", "model", "model_sha256", "reader", "best", "seconds", "stopped"):
+    names = ("request", "model", "model_sha256", "reader", "best", "seconds", "stopped")
+    for name in (*names, "upscaler", "upscaler_sha256", "best_upscaled"):
         assert getattr(one, name) == getattr(other, name), name
     assert list(map(dataclasses.asdict, one.layers)) == list(map(dataclasses.asdict, other.layers))
     for a, b in zip(one.candidates, other.candidates, strict=True):
         assert (a.index, a.seed, a.reading, a.verdict) == (b.index, b.seed, b.reading, b.verdict)
+        assert a.readability == b.readability
         assert (a.final == b.final).all()
         for s, u in zip(a.steps, b.steps, strict=True):
             assert (s.index, s.t, s.alpha, s.sigma) == (u.index, u.t, u.alpha, u.sigma)
@@ -58,11 +68,21 @@ def assert_same(one: Generation, other: Generation) -> None:
                 assert v.shape == w.shape and w.dtype == np.float32
                 np.testing.assert_allclose(v, w, atol=0.5001 / 255, rtol=0)
 
+    for a, b in zip(one.upscaled, other.upscaled, strict=True):
+        for name in ("index", "source", "seed", "reading", "verdict"):
+            assert getattr(a, name) == getattr(b, name), name
+        assert (a.final == b.final).all()
+        for s, u in zip(a.steps, b.steps, strict=True):
+            assert (s.index, s.t, s.alpha, s.sigma) == (u.index, u.t, u.alpha, u.sigma)
+            assert (s.noisy == u.noisy).all() and (s.x0 == u.x0).all()
+
 
 @pytest.mark.parametrize(
     "variant",
     [
         {},
+        {"readability": True, "upscaled": 3, "candidates": 4},
+        {"text": "", "readability": True, "upscaled": 1, "upscaler_steps": 1, "watched": False},
         {"watched": False},
         {"guidance": 1.0},
         {"text": ""},
@@ -135,9 +155,10 @@ def test_run_json_says_what_the_contract_says(folder):
     run = json.loads((folder / "run.json").read_text())
     assert list(run) == [
         *("format", "request", "model", "reader", "size", "tokens", "steps", "ranges", "layers"),
-        *("candidates", "best", "seconds", "stopped"),
+        *("candidates", "best", "upscaling", "seconds", "stopped"),
     ]
-    assert run["format"] == 1 and run["size"] == 16 and run["best"] == 1
+    assert run["upscaling"] is None and run["candidates"][0]["readability"] == []
+    assert run["format"] == 2 and run["size"] == 16 and run["best"] == 1
     assert run["tokens"] == ["START", "H", "i", "\n", "y", "o", "u"]
     assert run["ranges"]["eps"] == [-3, 3] and run["ranges"]["x0"] == [-1, 1]
     assert run["model"] == {"name": "fake", "sha256": "0" * 64}
@@ -319,8 +340,14 @@ def put(run: dict, path: str, value) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("format", 2, "format 1"),
-        ("format", DELETE, "format 1"),
+        ("format", 3, "format 1 or 2"),
+        ("format", DELETE, "format 1 or 2"),
+        ("format", 1, "run.json is not"),  # format 1 did not know all this
+        ("upscaling", DELETE, "run.json is not"),
+        ("upscaling", [], "upscaling is not"),
+        ("request.upscaled", "2", "upscaled is not"),
+        ("candidates.0.readability", DELETE, r"candidates\[0\] is not"),
+        ("candidates.0.readability", [{"text": "", "similarity": 0.5, "right": [True] * 6}], "per step"),
         ("best", DELETE, "run.json is not"),
         ("extra", 1, "run.json is not"),
         ("best", 2, "best candidate"),
@@ -360,6 +387,97 @@ def test_a_run_json_that_textdiff_does_not_write_is_refused_in_one_sentence(fold
     with pytest.raises(ValueError, match=message) as refusal:
         run_folder.load(folder)
     assert str(refusal.value).endswith(".") and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("candidates.1.readability.0.right.2", 1, r"right\[2\] is not"),
+        ("candidates.1.readability.0.right.2", DELETE, "every character"),
+        ("candidates.1.readability.2", DELETE, "one reading per step"),
+        ("candidates.1.readability.0.similarity", 1.5, "from 0 to 1"),
+        ("candidates.1.readability.0.similarity", float("nan"), "similarity is not"),
+        ("upscaling.extra", 1, "upscaling is not"),
+        ("upscaling.best", 2, "best large picture"),
+        ("upscaling.best", None, "best is not"),
+        ("upscaling.size", 16, "twice as large"),
+        ("upscaling.size", 10**6, "twice as large"),
+        ("upscaling.steps", [], "took 0 steps"),
+        ("upscaling.steps.1.index", 0, "steps are not in order"),
+        ("upscaling.pictures", [], "0 large pictures"),
+        ("upscaling.pictures.0.index", 1, "large pictures are not in order"),
+        ("upscaling.pictures.0.source", 2, "no candidate that was kept"),  # the worst of three
+        ("upscaling.pictures.0.source", 7, "no candidate that was kept"),
+        ("upscaling.pictures.0.source", "0", "source is not"),
+        ("upscaling.pictures.0.verdict.rank", 1, "ranks of its large pictures"),
+        ("upscaling.pictures.0.verdict.kept", DELETE, "verdict is not"),
+        ("upscaling.pictures.0.files.noisy", None, "noisy is not"),
+        ("upscaling.pictures.0.files.noisy", "upscaled-00/../best.png", "name that textdiff does not give"),
+        ("upscaling.pictures.0.files.x0", "candidate-00/x0.png", "size or the colours"),
+        ("upscaling.pictures.0.files.final", "candidate-00/final.png", "size or the colours"),
+        ("upscaling.pictures.0.files.x0", "upscaled-09/x0.png", "missing"),
+    ],
+)
+def test_large_pictures_and_readings_are_believed_as_little_as_the_rest(large_folder, path, value, message):
+    edit(large_folder, lambda run: put(run, path, value))
+    with pytest.raises(ValueError, match=message) as refusal:
+        run_folder.load(large_folder)
+    assert str(refusal.value).endswith(".") and "\n" not in str(refusal.value)
+
+
+def test_large_pictures_that_would_not_fit_into_memory_are_refused_before_a_picture_is_read(large_folder):
+    def swell(run):
+        run["size"], run["upscaling"]["size"] = 512, 1024
+        (step, *_), (picture, *_) = run["upscaling"]["steps"], run["upscaling"]["pictures"]
+        run["upscaling"]["steps"] = [{**step, "index": k} for k in range(50)]
+        run["upscaling"]["pictures"] = [
+            {**picture, "index": k, "verdict": {**picture["verdict"], "rank": k + 1}} for k in range(16)
+        ]
+
+    edit(large_folder, swell)
+    for picture in large_folder.rglob("*.png"):
+        picture.unlink()
+    with pytest.raises(ValueError, match="too large"):
+        run_folder.load(large_folder)
+
+
+def test_the_winner_and_the_large_pictures_are_files_of_the_run(large_folder, tmp_path):
+    assert (pixels(large_folder / "best.png") == clean_levels(TEXT, 0, 32)).all()  # 1 enlarges candidate 0
+    for name in ("noisy", "x0"):
+        sprite = pixels(large_folder / "upscaled-01" / f"{name}.png")
+        assert sprite.shape == (32, 2 * 32, 3)
+        for k in range(2):
+            expected = upscaled_levels(name, TEXT, picture=1, source=0, step=k, steps=2, size=16)
+            assert (sprite[:, 32 * k : 32 * (k + 1)] == expected).all()
+    run_folder.to_zip(large_folder, tmp_path / "run.zip")
+    assert_same(run_folder.load(large_folder), run_folder.load(tmp_path / "run.zip"))
+    run_folder.save(fake_generation(), large_folder)  # and go with it
+    assert not (large_folder / "upscaled-00").exists()
+
+
+def test_a_run_of_format_1_is_one_without_large_pictures_and_readings(folder):
+    edit(folder, as_format_1)
+    expected = fake_generation(upscaler_steps=8)
+    assert_same(run_folder.load(folder), expected)
+    edit(folder, lambda run: run["request"].update(upscaled=0))
+    with pytest.raises(ValueError, match="request is not"):
+        run_folder.load(folder)
+
+
+def as_format_1(run):
+    """A run.json as textdiff wrote it before there was an upscaler."""
+    run["format"] = 1
+    del run["upscaling"]
+    for name in ("readability", "upscaled", "upscaler_steps"):
+        del run["request"][name]
+    for candidate in run["candidates"]:
+        del candidate["readability"]
+
+
+@pytest.mark.parametrize("recorded", sorted(RECORDED.glob("*/run.json")), ids=lambda file: file.parent.name)
+def test_the_recorded_runs_can_be_loaded(recorded):
+    generation = run_folder.load(recorded.parent)
+    assert generation.candidates[generation.best].steps
 
 
 def test_a_run_that_would_not_fit_into_memory_is_refused_before_a_picture_is_read(folder):

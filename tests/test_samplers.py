@@ -117,6 +117,7 @@ def test_moves_follow_each_other(rule):
     assert [move.t for move in moves] + [0.0] == sampling_times(5).tolist()
     for move, following in zip(moves, moves[1:], strict=False):
         assert move.x_next is following.x_t and move.t_next == following.t
+    assert [move.level for move in moves] == [level(cosine, move.t) for move in moves]
 
 
 @every_rule

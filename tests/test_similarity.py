@@ -9,6 +9,7 @@ from textdiff.similarity import (
     edit_distance,
     edits,
     is_exact,
+    matched_characters,
     strip_lines,
     trigram_similarity,
     trigrams,
@@ -105,3 +106,32 @@ def test_each_edit_says_what_was_wanted_and_what_was_found():
     assert (step.kind, step.wanted, step.found) == ("delete", "l", "")
     (step,) = edits("helo", "hello")
     assert (step.kind, step.wanted, step.found) == ("insert", "", "l")
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "matched"),
+    [
+        ("hello", "hello", "11111"),
+        ("hello", "hallo", "10111"),
+        ("hello", "heo", "11001"),
+        ("hello", "hxello", "11111"),
+        ("hello", "", "00000"),
+        ("", "hello", ""),
+        ("ab\ncd", "ab cd", "11011"),
+        ("Ab", "ab", "01"),
+        (" a b \n c ", "a b\nc", "111111111"),  # spaces at the ends of lines do not count
+        ("  \nab", "\nxb", "11101"),
+    ],
+)
+def test_a_character_matches_where_a_shortest_way_of_edits_leaves_it_alone(text, read, matched):
+    assert matched_characters(text, read) == tuple(mark == "1" for mark in matched)
+
+
+def test_every_character_matches_just_when_a_reading_without_additions_is_exact():
+    rng = random.Random(7)
+    for _ in range(300):
+        text, read = ("".join(rng.choices("ab \n", k=rng.randrange(8))) for _ in range(2))
+        matched = matched_characters(text, read)
+        assert len(matched) == len(text)
+        insertions = sum(step.kind == "insert" for step in edits(text, read))
+        assert all(matched) == (edit_distance(text, read) == insertions)

@@ -11,16 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oracles import lively_unet
+from oracles import lively_unet, lively_upscaler
 
+from textdiff import alphabet
 from textdiff.checkpoints import load_checkpoint, save_checkpoint
 from textdiff.config import PRESETS, Preset, from_json
 from textdiff.training import run_state, train
+from textdiff.training.dataset import as_x0
 from textdiff.training.fonts import find_faces
+from textdiff.training.loss import diffusion_loss
+from textdiff.training.small_pictures import clean_small_pictures
 from textdiff.training.train import Budget, Trainer, learning_rate_share, main, overridden
 
 ROOT = Path(__file__).parent.parent
-TINY = overridden(PRESETS["tiny"], ["train.batch=4", "train.checkpoint_minutes=0", "train.warmup_steps=4"])
+QUICK = ["train.batch=4", "train.checkpoint_minutes=0", "train.warmup_steps=4"]
+TINY = overridden(PRESETS["tiny"], QUICK)
+TINY_UPSCALER = overridden(PRESETS["tiny-upscaler"], QUICK)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,13 +35,14 @@ def _quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "find_faces", functools.cache(find_faces))
         patch.setattr(train, "film_strip", lambda network: np.zeros((1, 1, 3), dtype=np.uint8))
+        patch.setattr(train, "upscaler_strip", lambda *_: np.zeros((2, 2, 3), dtype=np.uint8))
         patch.setattr(train, "_LOG_EVERY", 1)
         yield
 
 
-def trainer(out, preset=TINY, kind=Trainer, warm_start=None):
+def trainer(out, preset=TINY, kind=Trainer, warm_start=None, base=None):
     out.mkdir(exist_ok=True)
-    return kind(preset, out, "cpu", 0, warm_start)
+    return kind(preset, out, "cpu", 0, warm_start, base)
 
 
 def log_of(out):
@@ -246,6 +253,19 @@ def test_a_budget_of_nothing_is_refused(tmp_path, capsys, budget):
     assert "must be more than none" in refusal(capsys, "--out", tmp_path, *budget)
 
 
+def test_what_is_logged_and_shipped_counts_the_runs_before_this_one(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    trainer(first).run(Budget(minutes=None, steps=2))
+    started = trainer(second, warm_start=first / "weights.safetensors")
+    started.run(Budget(minutes=None, steps=1))
+    resumed = trainer(second)
+    resumed.resume()
+    resumed.run(Budget(minutes=None, steps=3))
+    assert resumed.counters["step"] == 3
+    assert load_checkpoint(second / "weights.safetensors").info["pictures"] == 5 * TINY.train.batch
+    assert {line["step"] for line in log_of(second)} == {3, 4, 5}
+
+
 def test_a_warm_start_begins_with_the_given_weights_and_trains_them(tmp_path):
     weights = tmp_path / "given.safetensors"
     given = lively_unet()
@@ -253,8 +273,123 @@ def test_a_warm_start_begins_with_the_given_weights_and_trains_them(tmp_path):
     started = trainer(tmp_path / "run", warm_start=weights)
     assert torch.equal(started.network.stem.weight, given.stem.weight.half().float())
     assert started.network.training and all(p.requires_grad for p in started.network.parameters())
-    with pytest.raises(ValueError, match="are those of another network than the preset's"):
-        trainer(tmp_path / "run", overridden(TINY, ["model.text_layers=2"]), warm_start=weights)
+    for name, value in started.ema.network.state_dict().items():
+        assert torch.equal(value, given.state_dict()[name].half().float()), name
+
+
+def test_a_sandwich_begins_with_what_fits_and_says_in_one_line_how_much_that_was(tmp_path, capsys):
+    weights = tmp_path / "base.safetensors"
+    base = lively_unet()
+    save_checkpoint(base, weights, {})
+    started = trainer(tmp_path / "run", TINY_UPSCALER, warm_start=weights)
+    (line,) = capsys.readouterr().out.splitlines()
+    taken, new = (int(word.replace(",", "")) for word in line.split() if word[0].isdigit())
+    ours, theirs = started.network.state_dict(), base.state_dict()
+    same = [n for n in ours if n in theirs and torch.equal(ours[n], theirs[n].half().float())]
+    assert taken == sum(ours[name].numel() for name in same) > 0.7 * sum(v.numel() for v in ours.values())
+    assert taken + new == sum(value.numel() for value in ours.values())
+    assert "middle.block0.residual.conv1.weight" in same and "stem.weight" not in same
+
+
+def test_weights_that_have_nothing_in_common_with_the_network_are_refused(tmp_path, capsys):
+    weights = tmp_path / "base.safetensors"
+    save_checkpoint(lively_unet(), weights, {})
+    strange = ("channels=[24,48]", "head_channels=24", "text_width=128", "time_width=64", "stem=4")
+    settings = [word for setting in strange for word in ("--set", f"model.{setting}")]
+    settings += ["--set", "model.attention_at=[2]", "--set", "model.text_at=[2]"]
+    settings += ["--set", "model.text_once_at=[4]", "--warm-start", weights]
+    assert "nothing in common" in refusal(capsys, "--out", tmp_path / "run", *settings)
+
+
+@torch.no_grad()
+def loss_far_into_the_noise(run, whose=0):
+    """An upscaler's loss on the validation pictures, each with its own small picture or that of another."""
+    x0 = as_x0(run.validation, "cpu")
+    small, small_t = clean_small_pictures(x0)
+    ids = torch.from_numpy(alphabet.encode(run.validation.texts, run.preset.model.max_characters))
+    eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
+    t = torch.full((len(x0),), 0.8)
+    return diffusion_loss(run.network, x0, ids, None, t, eps, (small.roll(whose, 0), small_t))[0].item()
+
+
+def test_an_upscaler_learns_to_look_at_the_small_picture(tmp_path):
+    preset = replace(TINY_UPSCALER, train=replace(TINY_UPSCALER.train, batch=8, checkpoint_minutes=60))
+    run = trainer(tmp_path, preset)
+    before = loss_far_into_the_noise(run)
+    run.run(Budget(minutes=None, steps=40))
+    after = loss_far_into_the_noise(run)
+    assert after < 0.6 * before and after < 0.6 * loss_far_into_the_noise(run, whose=1)
+
+
+def test_an_upscaler_s_run_leaves_what_a_base_model_s_does(tmp_path):
+    weights = tmp_path / "base.safetensors"
+    save_checkpoint(lively_unet(), weights, {})
+    run = trainer(tmp_path / "run", TINY_UPSCALER, base=weights)
+    run.run(Budget(minutes=None, steps=2))
+    lines = log_of(run.out)
+    assert {"letter_gap_0.35", "letter_gap_0.65"} <= lines[-1].keys()
+    loaded = load_checkpoint(run.out / "weights.safetensors").network
+    assert loaded.config == TINY_UPSCALER.model
+    assert (run.out / "strip-00000008.png").exists()
+    assert torch.equal(
+        loaded.time.small.mlp[2].weight, run.ema.network.time.small.mlp[2].weight.half().float()
+    )
+
+
+def questions_of(run):
+    """What the network is asked in the run's next step: everything but the small pictures, and these."""
+    asked = []
+
+    def note(network, x0, ids, boxes, t, eps, given):
+        asked.append((x0, ids, boxes, t, eps, given))
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "diffusion_loss", note)
+        with pytest.raises(Killed):
+            run.run(Budget(minutes=None, steps=9))
+    return asked[0][:-1], asked[0][-1]
+
+
+def test_corrupting_small_pictures_changes_nothing_else_in_training(tmp_path):
+    weights = tmp_path / "base.safetensors"
+    save_checkpoint(lively_unet(), weights, {})
+    clean = overridden(TINY_UPSCALER, ["train.wrong_share=0", "train.small_t=0"])
+    ours, (clean_small, _) = questions_of(trainer(tmp_path / "clean", clean))
+    theirs, (wrong_small, small_t) = questions_of(trainer(tmp_path / "wrong", TINY_UPSCALER, base=weights))
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.equal(one, other)
+    assert not torch.equal(clean_small, wrong_small) and small_t.all()
+    # The noise of the large pictures is that of a base model's training, too: the small ones come on top.
+    x0, ids, _, t, eps = ours
+    assert torch.equal(clean_small, torch.nn.functional.avg_pool2d(x0, 2))
+    base = overridden(TINY, ["data.image_size=32", "model.image_size=32", "model.kind=base"])
+    base = replace(base, data=TINY_UPSCALER.data, train=TINY_UPSCALER.train)
+    (_, _, _, base_t, base_eps), nothing = questions_of(trainer(tmp_path / "base", base))
+    assert torch.equal(t, base_t) and torch.equal(eps, base_eps) and nothing == ()
+
+
+def test_a_resumed_upscaler_meets_the_same_small_pictures(tmp_path):
+    once, again = (questions_of(trainer(tmp_path / name, TINY_UPSCALER)) for name in ("one", "two"))
+    assert all(torch.equal(one, same) for one, same in zip(once[1], again[1], strict=True))
+    later = trainer(tmp_path / "later", TINY_UPSCALER)
+    later.step = 1  # another step on the same pictures
+    _, (small, _) = questions_of(later)
+    assert not torch.equal(small, once[1][0])
+
+
+@pytest.mark.parametrize(
+    ("preset", "kind", "words"),
+    [
+        ("tiny", lively_unet, "Only an upscaler"),
+        ("tiny-upscaler", lively_upscaler, "base model that draws pictures of 16 pixels"),
+    ],
+)
+def test_a_base_that_is_none_is_refused(tmp_path, capsys, preset, kind, words):
+    weights = tmp_path / "base.safetensors"
+    save_checkpoint(kind(), weights, {})
+    arguments = ("--preset", preset, "--out", tmp_path / "run", "--base", weights)
+    assert words in refusal(capsys, *arguments)
 
 
 def test_a_save_that_dies_halfway_leaves_the_last_state_whole(tmp_path, monkeypatch):

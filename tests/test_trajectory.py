@@ -47,6 +47,34 @@ def test_the_ranking_lists_the_candidates_best_first():
     assert generation.ranking[0] is generation.candidates[generation.best]
 
 
+def test_the_winner_is_the_best_large_picture_if_there_are_any_else_the_best_candidate():
+    small = fake_generation(candidates=4)
+    assert small.winner is small.candidates[1] and small.upscaled_ranking == ()
+    large = fake_generation(candidates=4, upscaled=3)
+    assert large.winner is large.upscaled[2]
+    assert large.winner.verdict.similarity < large.candidates[large.best].verdict.similarity
+    assert [picture.index for picture in large.upscaled_ranking] == [2, 1, 0]
+
+
+def test_large_pictures_come_with_the_name_of_what_drew_them_and_a_best_one():
+    with pytest.raises(AssertionError):
+        dataclasses.replace(fake_generation(), best_upscaled=0)
+    with pytest.raises(AssertionError):
+        dataclasses.replace(fake_generation(upscaled=1), upscaler=None)
+
+
+def test_every_array_of_a_large_picture_is_read_only():
+    for picture in fake_generation(upscaled=2).upscaled:
+        for array in (picture.final, *(a for step in picture.steps for a in (step.noisy, step.x0))):
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
+
+
+def test_ddpm_hands_the_few_steps_of_a_large_picture_to_ddim():
+    samplers = {name: Request(text="", sampler=name).upscaler_sampler for name in ("ddpm", "ddim", "dpm++2m")}
+    assert samplers == {"ddpm": "ddim", "ddim": "ddim", "dpm++2m": "dpm++2m"}
+
+
 def test_generations_compare_by_identity_so_that_they_can_be_hashed_with_their_arrays():
     one, other = fake_generation(), fake_generation()
     assert one == one and one != other and len({one, other}) == 2

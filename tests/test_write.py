@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from oracles import lively_unet
+from oracles import lively_unet, lively_upscaler
 
-from textdiff import run_folder, write
+import textdiff.write as write
+from textdiff import run_folder
 from textdiff.checkpoints import save_checkpoint
 
 
@@ -13,6 +14,13 @@ from textdiff.checkpoints import save_checkpoint
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(lively_unet(), path, {"pictures": 0})
+    return path
+
+
+@pytest.fixture(scope="module")
+def upscaler(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "tiny-upscaler.safetensors"
+    save_checkpoint(lively_upscaler(), path, {"pictures": 0})
     return path
 
 
@@ -39,11 +47,30 @@ def test_json_is_for_programs(weights, capsys):
     assert {"similarity", "exact", "kept", "rule", "read", "seed"} <= printed["ranking"][0].keys()
 
 
+def test_large_pictures_are_saved_and_ranked_below_the_candidates(weights, upscaler, tmp_path, capsys):
+    options = ["--upscaled", "3", "--upscaler-steps", "2", "--upscaler-weights", str(upscaler)]
+    run(weights, "--out", str(tmp_path / "run"), *options)
+    generation = run_folder.load(tmp_path / "run")
+    assert len(generation.upscaled) == 3 and len(generation.upscaled[0].steps) == 2
+    assert len(generation.candidates[generation.best].readability) == 2
+    small, large = capsys.readouterr().out.strip().split("\n\n")
+    assert large.split()[:2] == ["rank", "enlarges"]
+    assert len(small.splitlines()) == 1 + 2 and len(large.splitlines()) == 1 + 3
+
+    run(weights, "--json", "--no-readability", *options)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["upscaled"][0]["upscaled"] == printed["best_upscaled"]
+    assert [one["rank"] for one in printed["upscaled"]] == [1, 2, 3]
+    assert {one["candidate"] for one in printed["upscaled"]} <= {0, 1}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--seed", "-1"], "seed"),
         (["--weights", "nowhere.safetensors"], "no weights"),
+        (["--upscaled", "2", "--upscaler-weights", "nowhere.safetensors"], "no weights"),
+        (["--upscaled", "99"], "large pictures"),
         (["--text", "né"], "seen"),
     ],
 )

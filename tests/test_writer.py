@@ -4,24 +4,34 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracles import lively_unet
+import torch
+from oracles import IdealDenoiser, lively_unet, lively_upscaler
 
 from textdiff import writer as writer_module
 from textdiff.checkpoints import Checkpoint
+from textdiff.config import PRESETS
+from textdiff.noise_schedule import cosine, level, shifted_cosine
 from textdiff.trajectory import IMAGE_TO_TEXT, MAX_SEED, TEXT_TO_IMAGE, Generation, Reading, Request
 from textdiff.writer import Progress, Writer
 
-REQUEST = Request(text="Hi", candidates=3, seed=5, steps=4, guidance=2.0)
+REQUEST = Request(text="Hi", candidates=3, seed=5, steps=4, guidance=2.0, readability=False)
+LARGE = replace(REQUEST, upscaled=5, upscaler_steps=3, keep_only_if_above=2.0)
 
 
 class ScriptedReader:
-    """Reads "Hi" in the second picture of a batch and misreads the others."""
+    """Reads one line of its script in each picture; by default "Hi" in every second one and else "Ho"."""
 
     name = "scripted 1"
 
+    def __init__(self, small=("Ho", "Hi", "Ho"), large=("Ho",)):
+        self.small, self.large = small, large
+        self.batches = []
+
     def read(self, pictures):
         assert all(picture.dtype == np.uint8 for picture in pictures)
-        return [Reading(text="Hi" if k == 1 else "Ho", confidence=0.5) for k in range(len(pictures))]
+        self.batches.append(pictures)
+        script = self.small if len(pictures[0]) == 16 else self.large
+        return [Reading(text=script[k % len(script)], confidence=0.5) for k in range(len(pictures))]
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +39,34 @@ def tiny_checkpoint():
     return Checkpoint(lively_unet(), "tiny", "0" * 64, {})
 
 
+@pytest.fixture(scope="module")
+def tiny_upscaler():
+    return Checkpoint(lively_upscaler(), "tiny-upscaler", "1" * 64, {})
+
+
 @pytest.fixture
-def writer(tiny_checkpoint, monkeypatch):
+def reader():
+    return ScriptedReader()
+
+
+@pytest.fixture
+def readers(monkeypatch, reader):
     def open_reader(name, allow_download):
         if name == "easyocr":
             raise ValueError("EasyOCR has no weights here.")
-        return ScriptedReader()
+        return reader
 
     monkeypatch.setattr(writer_module, "open_reader", open_reader)
+
+
+@pytest.fixture
+def writer(tiny_checkpoint, readers):
     return Writer(tiny_checkpoint)
+
+
+@pytest.fixture
+def cascade(tiny_checkpoint, tiny_upscaler, readers):
+    return Writer(tiny_checkpoint, tiny_upscaler)
 
 
 def answer(writer, request, **options) -> tuple[list[Progress], Generation]:
@@ -141,6 +170,11 @@ def test_the_empty_text_is_allowed(writer):
         ({"guidance": float("nan")}, "guidance"),
         ({"candidates": 16, "steps": 200}, "at most 800"),
         ({"sampler": "euler"}, "euler"),
+        ({"upscaled": 1}, "no upscaler"),
+        ({"upscaled": -1}, "large pictures"),
+        ({"upscaled": 17}, "large pictures"),
+        ({"upscaler_steps": 0}, "upscaler's steps"),
+        ({"upscaler_steps": 51}, "upscaler's steps"),
         ({"reader": "easyocr"}, "EasyOCR"),
     ],
 )
@@ -149,3 +183,168 @@ def test_a_bad_request_gets_one_sentence(writer, change, words):
     assert words in sentence and sentence.endswith(".") and "\n" not in sentence
     with pytest.raises(ValueError, match=words):
         next(writer.write(replace(REQUEST, **change)))
+
+
+def test_a_cascade_reports_both_rounds_then_the_generation(cascade):
+    progress, generation = answer(cascade, LARGE)
+    assert [(event.stage, event.step, event.steps) for event in progress] == [
+        *(("denoising", step, 4) for step in (1, 2, 3, 4)),
+        ("reading", 4, 4),
+        *(("upscaling", step, 3) for step in (1, 2, 3)),
+        ("reading", 3, 3),
+    ]
+    assert all(event.x0.shape == (5, 32, 32, 3) and event.x0.dtype == np.uint8 for event in progress[5:])
+    assert (generation.upscaler, generation.upscaler_sha256) == ("tiny-upscaler", "1" * 64)
+    assert not generation.stopped
+    for picture in generation.upscaled:
+        assert [step.index for step in picture.steps] == [0, 1, 2]
+        assert np.array_equal(picture.final, picture.steps[-1].x0)
+
+
+def test_a_pruned_candidate_is_never_upscaled(cascade, reader):
+    reader.small = ("Ho", "xyz", "Hi")
+    _, generation = answer(cascade, LARGE)
+    assert [candidate.verdict.kept for candidate in generation.candidates] == [True, False, True]
+    assert [picture.source for picture in generation.upscaled] == [2, 0, 2, 0, 2]
+    _, generation = answer(cascade, replace(LARGE, keep_only_if_above=0.95))
+    assert [picture.source for picture in generation.upscaled] == [2] * 5
+
+
+def test_the_best_large_picture_wins_even_when_a_small_one_was_more_similar(cascade, reader):
+    reader.large = ("xyz", "Ho", "xyz")
+    _, generation = answer(cascade, LARGE)
+    assert generation.best == 1 and generation.candidates[1].verdict.exact
+    assert generation.best_upscaled == 1 and generation.winner is generation.upscaled[1]
+    assert [picture.verdict.kept for picture in generation.upscaled] == [False, True, False, False, False]
+
+
+def test_large_pictures_have_noise_of_their_own(cascade):
+    _, generation = answer(cascade, LARGE)
+    seeds = [one.seed for one in (*generation.candidates, *generation.upscaled)]
+    assert len(set(seeds)) == len(seeds)
+    noises = [picture.steps[0].noisy.tobytes() for picture in generation.upscaled]
+    assert len(set(noises)) == 5
+
+
+def test_a_large_picture_depends_on_its_seed_and_its_source_alone(cascade):
+    chosen = replace(LARGE, keep_only_if_above=0.95)  # all of them enlarge candidate 1
+    _, many = answer(cascade, chosen)
+    _, alone = answer(cascade, replace(chosen, candidates=1, upscaled=1, seed=chosen.seed + 1))
+    (picture,), same = alone.upscaled, many.upscaled[1]
+    assert picture.seed == same.seed and np.array_equal(alone.candidates[0].final, many.candidates[1].final)
+    for one, other in zip(picture.steps, same.steps, strict=True):
+        assert np.array_equal(one.noisy, other.noisy) and np.array_equal(one.x0, other.x0)
+    assert not np.array_equal(same.final, many.upscaled[2].final)
+
+
+def test_the_upscaler_is_asked_about_the_final_picture_of_the_source(cascade, tiny_upscaler, monkeypatch):
+    asked = []
+
+    def forward(x, t, ids, small, small_t):
+        asked.append((small, small_t))
+        return torch.zeros_like(x)
+
+    monkeypatch.setattr(tiny_upscaler.network, "forward", forward)
+    _, generation = answer(cascade, replace(LARGE, upscaled=2))
+    assert len(asked) == 2 * 3  # one by one, and without guidance
+    for k, (small, small_t) in enumerate(asked):
+        source = generation.upscaled[k % 2].source
+        levels = (small[0].permute(1, 2, 0).numpy() + 1) * 127.5
+        np.testing.assert_allclose(levels, generation.candidates[source].final, atol=1e-4)
+        assert len(small) == 1 and not small_t.any()
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "ddpm"])
+def test_with_an_ideal_denoiser_the_large_picture_is_the_ideal_one(cascade, monkeypatch, sampler):
+    ideal = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(3)).round() * 2 - 1
+    real = writer_module._denoiser
+
+    def denoiser(network, text, count, guidance, small=None):
+        if small is None:
+            return real(network, text, count, guidance)
+        return IdealDenoiser(ideal[None], cosine)
+
+    monkeypatch.setattr(writer_module, "_denoiser", denoiser)
+    _, generation = answer(cascade, replace(LARGE, sampler=sampler))
+    levels = (ideal.permute(1, 2, 0).numpy() + 1) * 127.5
+    for picture in generation.upscaled:
+        np.testing.assert_allclose(picture.final, levels, atol=0.51)
+
+
+def test_stopping_in_the_upscaler_keeps_what_there_is_within_one_step(cascade):
+    answers = iter([False] * 4 + [True])  # three steps of the base, once before the upscaler, one of its own
+    progress, generation = answer(cascade, LARGE, should_stop=lambda: next(answers))
+    assert generation.stopped
+    assert [len(candidate.steps) for candidate in generation.candidates] == [4] * 3
+    assert [len(picture.steps) for picture in generation.upscaled] == [1] * 5
+    assert generation.winner is generation.upscaled[generation.best_upscaled]
+    assert [event.stage for event in progress[-2:]] == ["upscaling", "reading"]
+
+
+def test_stopping_before_the_upscaler_begins_leaves_the_candidates(cascade):
+    for said in ([False, True], [False] * 3 + [True]):
+        answers = iter(said)
+        _, generation = answer(cascade, LARGE, should_stop=lambda answers=answers: next(answers))
+        assert generation.stopped and generation.upscaled == () and generation.upscaler is None
+        assert generation.winner is generation.candidates[1]
+
+
+def test_without_large_pictures_the_upscaler_stays_out_of_it(cascade, writer):
+    (_, ours), (_, theirs) = answer(cascade, REQUEST), answer(writer, REQUEST)
+    assert ours.upscaled == () and ours.upscaler is None and ours.best_upscaled is None
+    assert np.array_equal(ours.candidates[2].steps[-1].x0, theirs.candidates[2].steps[-1].x0)
+
+
+def test_the_guess_at_every_step_of_the_best_candidate_is_read_in_one_batch(writer, reader):
+    reader.small = ("Ho", "Hi", "")
+    _, generation = answer(writer, replace(REQUEST, readability=True))
+    small, read = reader.batches
+    assert len(small) == 3 and len(read) == 4
+    best = generation.candidates[1]
+    for picture, step in zip(read, best.steps, strict=True):
+        assert np.array_equal(picture, np.rint((step.x0 + 1) * 127.5).astype(np.uint8))
+    assert [reading.text for reading in best.readability] == ["Ho", "Hi", "", "Ho"]
+    assert [reading.right for reading in best.readability] == [
+        (True, False),
+        (True, True),
+        (False, False),
+        (True, False),
+    ]
+    assert [round(reading.similarity, 3) for reading in best.readability] == [0.143, 1.0, 0.0, 0.143]
+    assert generation.candidates[0].readability == generation.candidates[2].readability == ()
+
+
+def test_a_stopped_run_is_not_read_step_by_step(writer, reader):
+    _, generation = answer(writer, replace(REQUEST, readability=True), should_stop=lambda: True)
+    assert len(reader.batches) == 1 and generation.candidates[1].readability == ()
+
+
+def test_the_recorded_levels_are_those_of_the_model_s_own_schedule(readers, tiny_upscaler):
+    def shifted(preset, shift):
+        return replace(PRESETS[preset].model, log_snr_shift=shift)
+
+    base = Checkpoint(lively_unet(shifted("tiny", -1.4)), "shifted", "0" * 64, {})
+    upscaler = Checkpoint(lively_upscaler(shifted("tiny-upscaler", 0.7)), "large", "1" * 64, {})
+    _, generation = answer(Writer(base, upscaler), LARGE)
+    for picture, shift in ((generation.candidates[0], -1.4), (generation.upscaled[0], 0.7)):
+        for step in picture.steps:
+            assert (step.alpha, step.sigma) == level(shifted_cosine(shift), step.t)
+
+
+def test_models_that_do_not_fit_each_other_are_refused_in_one_sentence(tiny_checkpoint, tiny_upscaler):
+    size = Checkpoint(lively_unet(replace(PRESETS["tiny"].model, image_size=32)), "large", "", {})
+    texts = replace(PRESETS["tiny-upscaler"].model, max_characters=4)
+    short = Checkpoint(lively_upscaler(texts), "short", "", {})
+    for pair, words in (
+        ((tiny_upscaler, None), "cannot begin"),
+        ((tiny_checkpoint, tiny_checkpoint), "not an upscaler for pictures of 16 pixels"),
+        ((size, tiny_upscaler), "not an upscaler for pictures of 32 pixels"),
+        ((tiny_checkpoint, short), "shorter texts"),
+    ):
+        with pytest.raises(ValueError, match=words) as refused:
+            Writer(*pair)
+        assert str(refused.value).endswith(".") and "\n" not in str(refused.value)
+
+
+def test_the_limits_say_how_large_a_picture_can_be(cascade, writer):
+    assert (writer.limits.large_size, cascade.limits.large_size) == (None, 32)

@@ -8,11 +8,17 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
-from textdiff.config import ModelConfig, from_json, to_json
+from textdiff.config import BASE, UPSCALER, ModelConfig, from_json, to_json
 from textdiff.networks.unet import UNet
+from textdiff.networks.upscaler import Upscaler
 
-SHIPPED = Path(__file__).parent.parent / "assets" / "weights" / "first-words.safetensors"
+_WEIGHTS = Path(__file__).parent.parent / "assets" / "weights"
+SHIPPED = _WEIGHTS / "first-words.safetensors"
+SHIPPED_UPSCALER = _WEIGHTS / "upscaler.safetensors"  # may not have come with this version
+
+NETWORKS: dict[str, type[UNet]] = {BASE: UNet, UPSCALER: Upscaler}
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,13 @@ class Checkpoint:
     name: str
     sha256: str
     info: dict  # preset, pictures seen, ... as the training run wrote it
+
+
+def build_network(config: ModelConfig) -> UNet:
+    """The untrained network of a config. Raises ValueError on an unknown kind."""
+    if config.kind not in NETWORKS:
+        raise ValueError(f"There is no network {config.kind!r}; choose one of {', '.join(NETWORKS)}.")
+    return NETWORKS[config.kind](config)
 
 
 def save_checkpoint(network: UNet, path: Path, info: dict) -> None:
@@ -36,17 +49,37 @@ def save_checkpoint(network: UNet, path: Path, info: dict) -> None:
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
-    """The network in evaluation mode, float32, channels-last. Raises ValueError with one sentence."""
+    """The network in evaluation mode, float32, channels-last; of the kind that the .json beside it names.
+
+    Raises ValueError with one sentence.
+    """
     if not path.exists() or not path.with_suffix(".json").exists():
         raise ValueError(
             f"There are no weights at {path}: a .safetensors file with its .json beside it is needed."
         )
     try:
         description = json.loads(path.with_suffix(".json").read_text())
-        network = UNet(from_json(ModelConfig, description["model"]))
+        network = build_network(from_json(ModelConfig, description["model"]))
         network.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=True)
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"The weights at {path} do not fit this version of textdiff.") from error
     network = network.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Checkpoint(network, path.stem, sha256, description.get("info", {}))
+
+
+@torch.no_grad()
+def take_over(network: nn.Module, source: nn.Module) -> tuple[int, int]:
+    """Copy every tensor of `source` whose name and shape `network` has; (parameters taken over, new ones).
+
+    The seed's sandwich: between two resolutions, all levels that both have. Raises ValueError if not a single
+    matrix fits.
+    """
+    ours, theirs = network.state_dict(), source.state_dict()
+    fitting = [name for name in ours if name in theirs and ours[name].shape == theirs[name].shape]
+    if not any(ours[name].ndim > 1 for name in fitting):
+        raise ValueError("The weights to begin from have nothing in common with the network of this preset.")
+    for name in fitting:
+        ours[name].copy_(theirs[name])
+    taken = sum(ours[name].numel() for name in fitting)
+    return taken, sum(value.numel() for value in ours.values()) - taken

@@ -4,13 +4,21 @@ One dial for people: `--preset`. A model's config travels beside its weights as 
 this file's presets to be loaded again.
 """
 
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import asdict, dataclass, field, replace
+
+BASE, UPSCALER = "base", "upscaler"
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network. The switches at the end turn off, one by one, what the seed's author added."""
+    """The network. The switches at the end turn off, one by one, what the seed's author added.
 
+    Blocks are named after their resolution, so two configs that agree on `channels` from the lowest
+    resolution up, and on the text path, share the names and shapes of these levels: see `--warm-start`.
+    """
+
+    kind: str = BASE  # or UPSCALER, which draws pictures of image_size from others half as large
     image_size: int = 64
     max_characters: int = 48  # line breaks included
     max_lines: int = 5
@@ -24,6 +32,9 @@ class ModelConfig:
     text_width: int = 192
     text_layers: int = 3
     time_width: int = 256
+    # Added to the log-SNR of the cosine schedule; 0 is cosine itself. It takes more noise to hide what is in
+    # a larger picture: 2 log(64 / image_size) in Hoogeboom et al. 2023 (simple diffusion), section 3.1.
+    log_snr_shift: float = 0.0
 
     image_to_text: bool = True  # the first half of the weave
     t5_bias: bool = True  # relative position bias in the text encoder
@@ -49,6 +60,9 @@ class DataConfig:
     )
     colours: str = "any"  # or "paper": nearly black on nearly white
     fonts: str = "first"  # a font set of training/fonts.py: "first" (plain, widely legible faces) or "all"
+    backgrounds: tuple[str, ...] = ("flat",)  # of training/backgrounds.py, each as often as any other
+    max_inks: int = 1  # colours of the text; a picture has one to so many, a word has one
+    longest_line: int = 13  # characters; more than text_source.py writes are put together from its lines
     # The curriculum: (pictures seen, longest text, most lines, fewest font pixels) reached by then, linear in
     # between. An empty tuple means the full distribution from the first picture on.
     curriculum: tuple[tuple[int, int, int, int], ...] = ()
@@ -73,6 +87,11 @@ class TrainConfig:
     logit_mean: float = 1.3
     logit_std: float = 0.9
     checkpoint_minutes: float = 10.0
+
+    # Upscalers only: how wrong the small pictures are that they learn from, see training/small_pictures.py.
+    small_t: float = 0.6  # noise up to this time is added to every small picture (the original: 600 of 1000)
+    wrong_share: float = 0.5  # of small pictures that are shifted or blurred, or have other strokes
+    redrawn_share: float = 0.25  # of small pictures that a base model has drawn again; needs `--base`
 
 
 @dataclass(frozen=True)
@@ -99,6 +118,35 @@ _TINY = ModelConfig(
     time_width=32,
 )
 
+_FIRST_WORDS = ModelConfig()
+
+# Letters have as many pixels as in first-words, so that text attention moves up one resolution with them.
+_POST = replace(
+    _FIRST_WORDS,
+    image_size=128,
+    max_characters=128,
+    max_lines=8,
+    channels=(64, *_FIRST_WORDS.channels),
+    down_blocks=(1, *_FIRST_WORDS.down_blocks),
+    text_at=(32, 16, 8),
+    text_once_at=(64,),
+    log_snr_shift=2 * math.log(64 / 128),
+)
+_POST_DATA = DataConfig(
+    image_size=128,
+    max_characters=128,
+    max_lines=8,
+    min_font_px=9,
+    full_share=0.3,
+    backgrounds=("flat", "gradient", "noise", "shapes"),
+    max_inks=3,
+    longest_line=24,
+    curriculum=((0, 48, 5, 14), (2_000_000, 128, 8, 9)),
+)
+
+# The small picture has settled the layout: there is no reason to lean towards the noise.
+_UPSCALER_TRAIN = TrainConfig(batch=16, uniform_share=0.5, logit_mean=0.0, logit_std=1.0)
+
 PRESETS: dict[str, Preset] = {
     # Seconds on a CPU: for tests, and for proving a command before it gets expensive hardware.
     "tiny": Preset(
@@ -106,9 +154,22 @@ PRESETS: dict[str, Preset] = {
         data=DataConfig(image_size=16, max_characters=8, max_lines=2, min_font_px=8, max_font_px=12),
         train=TrainConfig(batch=8, warmup_steps=10, checkpoint_minutes=0.2),
     ),
+    # 16 -> 32 px, the same for upscalers: begin from the weights of tiny.
+    "tiny-upscaler": Preset(
+        model=replace(
+            _TINY,
+            kind=UPSCALER,
+            image_size=32,
+            channels=(24, *_TINY.channels),
+            down_blocks=(1, *_TINY.down_blocks),
+        ),
+        data=DataConfig(image_size=32, max_characters=8, max_lines=2, min_font_px=16, max_font_px=24),
+        train=replace(_UPSCALER_TRAIN, batch=8, warmup_steps=10, checkpoint_minutes=0.2),
+    ),
     # 64 px, the seed's "baby's first words". What a few hours of two CPU cores can learn to spell: one bold
     # monospaced face, nearly black on nearly white, many letters a picture. training/NOTES.md: what failed.
     "first-words": Preset(
+        model=_FIRST_WORDS,
         data=DataConfig(
             min_font_px=8,
             max_font_px=12,
@@ -120,6 +181,44 @@ PRESETS: dict[str, Preset] = {
     ),
     # The same with every colour and four plain faces: begin from the weights of first-words (--warm-start).
     "more-words": Preset(data=DataConfig(max_font_px=14, full_share=0.3)),
+    # 64 -> 128 px, on what first-words writes: begin from its weights. One level more, and a cheap one.
+    "upscaler": Preset(
+        model=replace(
+            _FIRST_WORDS,
+            kind=UPSCALER,
+            image_size=128,
+            channels=(32, *_FIRST_WORDS.channels),
+            down_blocks=(1, *_FIRST_WORDS.down_blocks),
+        ),
+        data=DataConfig(
+            image_size=128,
+            min_font_px=16,
+            max_font_px=24,
+            fonts="one",
+            colours="paper",
+            full_share=0.3,
+        ),
+        train=_UPSCALER_TRAIN,
+    ),
+    # 128 px, the seed's base model: begin from the weights of first-words or more-words. For a GPU.
+    "post": Preset(
+        model=_POST,
+        data=_POST_DATA,
+        train=TrainConfig(batch=128, warmup_steps=500, ema_decay=0.999),
+    ),
+    # 128 -> 256 px, the seed's upscaler: begin from the weights of post. For a GPU.
+    "post-upscaler": Preset(
+        model=replace(
+            _POST,
+            kind=UPSCALER,
+            image_size=256,
+            channels=(32, *_POST.channels),
+            down_blocks=(1, *_POST.down_blocks),
+            log_snr_shift=0.0,
+        ),
+        data=replace(_POST_DATA, image_size=256, min_font_px=18, max_font_px=56, curriculum=()),
+        train=replace(_UPSCALER_TRAIN, batch=64, warmup_steps=500, ema_decay=0.999),
+    ),
 }
 
 

@@ -1,9 +1,9 @@
 """A Generation as a folder of PNG sprites and one run.json, or the same as a .zip; and back.
 
-Layout, format 1:
+Layout:
 
     run.json                          everything that is not a picture; its shape is in run_json.py
-    best.png                          the winning picture
+    best.png                          the winning picture, a large one if there are any
     candidate-00/final.png            the candidate's picture
     candidate-00/{noisy,x0,eps,x0_unconditional}.png
                                       sprites: one row, one column per step, 8-bit RGB,
@@ -11,6 +11,8 @@ Layout, format 1:
     candidate-00/attention-00.png     one atlas per layer, 8-bit grey: tile column = step,
                                       tile row = head * tokens + token, resolution x resolution cells
                                       a tile, weight = level / 255 * scale
+    upscaled-00/final.png             a large picture
+    upscaled-00/{noisy,x0}.png        sprites like those of the candidates, value = 2 * level / 255 - 1
 
 A run folder may come from anywhere, so `load` believes nothing: every field must have its type, every picture
 its size, and no name may lead out of the folder. File names are ours; the user's text is only in run.json.
@@ -25,13 +27,23 @@ import re
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from textdiff import similarity
-from textdiff.run_json import FORMAT, MAX_JSON_BYTES, MAX_PNG_BYTES, MAX_SIZE, RANGES, parse, picture_files
+from textdiff.run_json import (
+    FORMAT,
+    MAX_JSON_BYTES,
+    MAX_PNG_BYTES,
+    MAX_SIZE,
+    RANGES,
+    UPSCALED_PICTURES,
+    parse,
+    picture_files,
+)
 from textdiff.trajectory import (
     AttentionLayer,
     Candidate,
@@ -39,10 +51,13 @@ from textdiff.trajectory import (
     Reading,
     Request,
     Step,
+    StepReading,
+    Upscaled,
+    UpscaledStep,
     Verdict,
 )
 
-_OURS = re.compile(r"run\.json|best\.png|candidate-[0-9]{2}")
+_OURS = re.compile(r"run\.json|best\.png|(candidate|upscaled)-[0-9]{2}")
 
 
 def save(generation: Generation, folder: str | os.PathLike) -> None:
@@ -126,24 +141,25 @@ def _write(generation: Generation, folder: Path) -> None:
         "reader": generation.reader,
         "size": steps[0].x0.shape[0],
         "tokens": ["START", *generation.request.text],
-        "steps": [{"index": s.index, "t": s.t, "alpha": s.alpha, "sigma": s.sigma} for s in steps],
+        "steps": _numbers(steps),
         "ranges": RANGES,
         "layers": [dataclasses.asdict(layer) for layer in generation.layers],
         "candidates": [
             _write_candidate(candidate, generation, folder) for candidate in generation.candidates
         ],
         "best": generation.best,
+        "upscaling": _write_upscaling(generation, folder) if generation.upscaled else None,
         "seconds": generation.seconds,
         "stopped": generation.stopped,
     }
-    _write_png(generation.candidates[generation.best].final, folder / "best.png")
+    _write_png(generation.winner.final, folder / "best.png")
     (folder / "run.json").write_text(json.dumps(run, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def _write_candidate(candidate: Candidate, generation: Generation, folder: Path) -> dict:
     """Write the pictures of one candidate; what run.json says about it."""
-    times = [step.t for step in generation.candidates[0].steps]
-    assert [step.t for step in candidate.steps] == times, "the candidates of a run share their steps"
+    shared = _numbers(generation.candidates[0].steps)
+    assert _numbers(candidate.steps) == shared, "the candidates of a run share their steps"
     place = f"candidate-{candidate.index:02d}"
     (folder / place).mkdir()
 
@@ -165,16 +181,51 @@ def _write_candidate(candidate: Candidate, generation: Generation, folder: Path)
             _write_png(_atlas(_levels(weights, 0.0, scale), layer.resolution), folder / name)
             files["attention"].append({"file": name, "scale": scale})
 
-    trigrams = similarity.compare_trigrams(generation.request.text, candidate.reading.text)
+    readability = [dataclasses.asdict(reading) for reading in candidate.readability]
+    return _judged(candidate, generation.request.text) | {"readability": readability, "files": files}
+
+
+def _write_upscaling(generation: Generation, folder: Path) -> dict:
+    """Write the large pictures; what run.json says about them."""
+    steps = generation.upscaled[0].steps
     return {
-        "index": candidate.index,
-        "seed": candidate.seed,
-        "reading": dataclasses.asdict(candidate.reading),
-        "verdict": dataclasses.asdict(candidate.verdict),
+        "model": {"name": generation.upscaler, "sha256": generation.upscaler_sha256},
+        "size": steps[0].x0.shape[0],
+        "steps": _numbers(steps),
+        "pictures": [_write_upscaled(picture, generation, folder) for picture in generation.upscaled],
+        "best": generation.best_upscaled,
+    }
+
+
+def _write_upscaled(picture: Upscaled, generation: Generation, folder: Path) -> dict:
+    shared = _numbers(generation.upscaled[0].steps)
+    assert _numbers(picture.steps) == shared, "the large pictures of a run share their steps"
+    place = f"upscaled-{picture.index:02d}"
+    (folder / place).mkdir()
+    files = {"final": f"{place}/final.png"}
+    _write_png(picture.final, folder / files["final"])
+    for name in UPSCALED_PICTURES:
+        files[name] = f"{place}/{name}.png"
+        _write_png(np.concatenate([getattr(s, name) for s in picture.steps], axis=1), folder / files[name])
+    return _judged(picture, generation.request.text) | {"source": picture.source, "files": files}
+
+
+def _judged(picture: Candidate | Upscaled, text: str) -> dict:
+    """What run.json says about any picture that was read and ranked."""
+    trigrams = similarity.compare_trigrams(text, picture.reading.text)
+    return {
+        "index": picture.index,
+        "seed": picture.seed,
+        "reading": dataclasses.asdict(picture.reading),
+        "verdict": dataclasses.asdict(picture.verdict),
         "matched": trigrams.matched,
         "missing": trigrams.missing,
-        "files": files,
     }
+
+
+def _numbers(steps: Sequence[Step | UpscaledStep]) -> list[dict]:
+    """What run.json says about the steps, whichever picture takes them."""
+    return [{"index": s.index, "t": s.t, "alpha": s.alpha, "sigma": s.sigma} for s in steps]
 
 
 def _levels(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -255,6 +306,8 @@ def _read_json(source: _Folder | _Zip) -> dict:
 
 def _generation(run: dict, source: _Folder | _Zip) -> Generation:
     layers = tuple(AttentionLayer(**layer) for layer in run["layers"])
+    upscaling = run["upscaling"]
+    large = {} if upscaling is None else _upscaling(upscaling, source)
     return Generation(
         request=Request(**run["request"]),
         model=run["model"]["name"],
@@ -265,6 +318,36 @@ def _generation(run: dict, source: _Folder | _Zip) -> Generation:
         best=run["best"],
         seconds=run["seconds"],
         stopped=run["stopped"],
+        **large,
+    )
+
+
+def _upscaling(upscaling: dict, source: _Folder | _Zip) -> dict:
+    """The fields of Generation that are about the large pictures."""
+    return {
+        "upscaler": upscaling["model"]["name"],
+        "upscaler_sha256": upscaling["model"]["sha256"],
+        "upscaled": tuple(_upscaled(entry, upscaling, source) for entry in upscaling["pictures"]),
+        "best_upscaled": upscaling["best"],
+    }
+
+
+def _upscaled(entry: dict, upscaling: dict, source: _Folder | _Zip) -> Upscaled:
+    files, size = entry["files"], upscaling["size"]
+    pictures = {
+        name: _read_tiles(source, files[name], len(upscaling["steps"]), size) for name in UPSCALED_PICTURES
+    }
+    return Upscaled(
+        index=entry["index"],
+        source=entry["source"],
+        seed=entry["seed"],
+        steps=tuple(
+            UpscaledStep(**numbers, **{name: pictures[name][k] for name in UPSCALED_PICTURES})
+            for k, numbers in enumerate(upscaling["steps"])
+        ),
+        final=_read_png(source, files["final"], "RGB", (size, size)),
+        reading=_reading(entry),
+        verdict=Verdict(**entry["verdict"]),
     )
 
 
@@ -287,22 +370,33 @@ def _candidate(
         )
         for k, numbers in enumerate(run["steps"])
     )
-    boxes = tuple(tuple(box) for box in entry["reading"]["boxes"])
     return Candidate(
         index=entry["index"],
         seed=entry["seed"],
         steps=steps,
         final=_read_png(source, files["final"], "RGB", None),
-        reading=Reading(**{**entry["reading"], "boxes": boxes}),
+        reading=_reading(entry),
         verdict=Verdict(**entry["verdict"]),
+        readability=tuple(
+            StepReading(**reading | {"right": tuple(reading["right"])}) for reading in entry["readability"]
+        ),
     )
+
+
+def _reading(entry: dict) -> Reading:
+    boxes = tuple(tuple(box) for box in entry["reading"]["boxes"])
+    return Reading(**entry["reading"] | {"boxes": boxes})
 
 
 def _read_sprite(source: _Folder | _Zip, file: str, run: dict, name: str) -> np.ndarray:
     """(steps, size, size, 3) float32."""
-    count, size = len(run["steps"]), run["size"]
+    return _values(_read_tiles(source, file, len(run["steps"]), run["size"]), *run["ranges"][name])
+
+
+def _read_tiles(source: _Folder | _Zip, file: str, count: int, size: int) -> np.ndarray:
+    """(count, size, size, 3) uint8, the tiles of a sprite."""
     levels = _read_png(source, file, "RGB", (size * count, size))
-    return _values(levels.reshape(size, count, size, 3).transpose(1, 0, 2, 3), *run["ranges"][name])
+    return levels.reshape(size, count, size, 3).transpose(1, 0, 2, 3)
 
 
 def _read_atlas(source: _Folder | _Zip, atlas: dict, run: dict, layer: AttentionLayer) -> np.ndarray:

@@ -91,6 +91,7 @@ class Move:
     index: int
     t: float
     t_next: float
+    level: Level  # signal and noise at t
     x_t: Tensor  # (B, 3, H, W), what the network saw
     belief: Belief
     x_next: Tensor  # (B, 3, H, W)
@@ -120,7 +121,7 @@ def sample(
         belief = denoise(x_t, t, watch)
         now = Situation(x_t=x_t, belief=belief, here=here, there=there, before=before, draw=draw)
         x_next = rule(now)
-        yield Move(index=index, t=t, t_next=t_next, x_t=x_t, belief=belief, x_next=x_next)
+        yield Move(index=index, t=t, t_next=t_next, level=here, x_t=x_t, belief=belief, x_next=x_next)
         before, x_t = (here, belief), x_next
 
 

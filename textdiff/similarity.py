@@ -77,6 +77,22 @@ def edit_distance(text: str, reading: str) -> int:
     return Levenshtein.distance(strip_lines(text), strip_lines(reading))
 
 
+def matched_characters(text: str, read: str) -> tuple[bool, ...]:
+    """For each character of `text`, whether a shortest way of edits from text to reading leaves it alone.
+
+    Spaces at the ends of lines, which do not count, always match.
+    """
+    matched, places, start = [True] * len(text), [], 0
+    for line in text.split("\n"):  # places[i] is where character i of the stripped text stands in the text
+        end, first = start + len(line), start + len(line) - len(line.lstrip(" "))
+        places += [*range(first, first + len(line.strip(" "))), end]
+        start = end + 1
+    for step in Levenshtein.opcodes(strip_lines(text), strip_lines(read)):
+        for place in places[step.src_start : step.src_end]:
+            matched[place] = step.tag == "equal"
+    return tuple(matched)
+
+
 def edits(text: str, reading: str) -> tuple[Edit, ...]:
     """One shortest way from text to reading, left to right; there are `edit_distance` of them."""
     text, reading = strip_lines(text), strip_lines(reading)

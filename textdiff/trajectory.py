@@ -1,4 +1,7 @@
-"""What happened in a run: request, steps, candidates, verdict. Immutable, numpy only.
+"""What happened in a run: request, steps, candidates, large pictures, verdicts. Immutable, numpy only.
+
+A run has one stage or two. A base model draws the candidates, which are read and ranked. If large pictures
+were asked for, an upscaler enlarges candidates that were kept, and what it draws is read and ranked, too.
 
 Units: pictures inside a trajectory are (H, W, 3) float32 with -1 black and 1 white; a final picture is
 (H, W, 3) uint8. Attention weights are float32 in [0, 1]. Token 0 of every attention map is START, token i is
@@ -27,6 +30,14 @@ class Request:
     keep_only_if_above: float = 0.95  # pruning thresholds, see ranking.py
     delete_under: float = 0.1
     watch: bool = True  # keep the attention of every step
+    readability: bool = True  # read the best candidate's guess at every step
+    upscaled: int = 0  # large pictures, 0 to 16
+    upscaler_steps: int = 8  # 1 to 50
+
+    @property
+    def upscaler_sampler(self) -> str:
+        """How the steps of the large pictures follow each other: DDPM needs more of them than these few."""
+        return "ddim" if self.sampler == "ddpm" else self.sampler
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -69,14 +80,23 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What the ranking decided about one candidate."""
+    """What the ranking decided about one candidate, or about one large picture."""
 
     similarity: float  # trigram similarity of reading and text, 0 to 1
     exact: bool
     edit_distance: int
-    kept: bool
-    rule: str  # one sentence: why it was kept or pruned
-    rank: int  # 1 is best
+    kept: bool  # of the large pictures, the best one alone is
+    rule: str  # one sentence: why it was kept or not
+    rank: int  # 1 is best; candidates and large pictures are ranked apart
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepReading:
+    """What an OCR engine read in the guess at the clean picture at one step."""
+
+    text: str
+    similarity: float  # trigram similarity of reading and text, 0 to 1
+    right: tuple[bool, ...]  # per character of the request's text, see similarity.matched_characters
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -89,6 +109,38 @@ class Candidate:
     final: np.ndarray  # (H, W, 3) uint8
     reading: Reading
     verdict: Verdict
+    readability: tuple[StepReading, ...] = ()  # one per step; the best candidate's, if it was asked for
+
+    def __post_init__(self) -> None:
+        _freeze(self.final)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class UpscaledStep:
+    """One question to the upscaler and its answer; there are many and they are large, so they have 8 bits."""
+
+    index: int
+    t: float
+    alpha: float
+    sigma: float
+    noisy: np.ndarray  # x_t, (2H, 2W, 3) uint8; what lies beyond black and white is clipped
+    x0: np.ndarray  # the guess at the clean picture, (2H, 2W, 3) uint8
+
+    def __post_init__(self) -> None:
+        _freeze(self.noisy, self.x0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Upscaled:
+    """One large picture: which candidate it enlarges, how it came about, and what was read in it."""
+
+    index: int
+    source: int  # index of a kept candidate
+    seed: int
+    steps: tuple[UpscaledStep, ...]
+    final: np.ndarray  # (2H, 2W, 3) uint8
+    reading: Reading
+    verdict: Verdict
 
     def __post_init__(self) -> None:
         _freeze(self.final)
@@ -96,22 +148,41 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Generation:
-    """One request, answered."""
+    """One request, answered. The answer is the `winner`."""
 
     request: Request
     model: str  # name of the weights
     model_sha256: str
-    reader: str  # engine and version that read the candidates
+    reader: str  # engine and version that read the candidates and the large pictures
     layers: tuple[AttentionLayer, ...]
     candidates: tuple[Candidate, ...]
-    best: int  # index of the winning candidate
+    best: int  # index of the best candidate, whatever became of the large pictures
     seconds: float
     stopped: bool = False  # ended by the user before the last step
+    upscaler: str | None = None  # name of its weights; this and the next three only if it drew something
+    upscaler_sha256: str | None = None
+    upscaled: tuple[Upscaled, ...] = ()
+    best_upscaled: int | None = None  # index of the best large picture
+
+    def __post_init__(self) -> None:
+        drawn = bool(self.upscaled)
+        assert drawn == (self.upscaler is not None) == (self.best_upscaled is not None)
+
+    @property
+    def winner(self) -> Candidate | Upscaled:
+        """The best large picture if there are any, also when a candidate was read better; else the best
+        candidate."""
+        return self.candidates[self.best] if self.best_upscaled is None else self.upscaled[self.best_upscaled]
 
     @property
     def ranking(self) -> tuple[Candidate, ...]:
         """The candidates, best first."""
         return tuple(sorted(self.candidates, key=lambda candidate: candidate.verdict.rank))
+
+    @property
+    def upscaled_ranking(self) -> tuple[Upscaled, ...]:
+        """The large pictures, best first."""
+        return tuple(sorted(self.upscaled, key=lambda picture: picture.verdict.rank))
 
 
 def _freeze(*arrays: np.ndarray | None) -> None:

@@ -8,14 +8,15 @@ import json
 import sys
 from dataclasses import asdict, fields
 from pathlib import Path
+from types import ModuleType
 
 from tqdm import tqdm
 
-from textdiff import run_folder
-from textdiff.checkpoints import SHIPPED, load_checkpoint
+from textdiff import notebook, run_folder
+from textdiff.checkpoints import SHIPPED, SHIPPED_UPSCALER, load_checkpoint
 from textdiff.readers import READERS
 from textdiff.samplers import STEP_RULES
-from textdiff.trajectory import Generation, Request
+from textdiff.trajectory import Candidate, Generation, Request, Upscaled
 from textdiff.writer import Progress, Writer
 
 
@@ -23,7 +24,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     request = Request(**{field.name: getattr(options, field.name) for field in fields(Request)})
     try:
-        writer = Writer(load_checkpoint(options.weights, options.device), options.allow_download)
+        checkpoint, upscaler = load_checkpoint(options.weights, options.device), None
+        if options.upscaled and options.upscaler_weights:
+            upscaler = load_checkpoint(options.upscaler_weights, options.device)
+        writer = Writer(checkpoint, upscaler, options.allow_download)
         generation = _written(writer, request)
         if options.out:
             run_folder.save(generation, options.out)
@@ -33,47 +37,59 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _written(writer: Writer, request: Request) -> Generation:
-    with tqdm(total=request.steps, unit="step", file=sys.stderr) as bar:
+    total = request.steps + (request.upscaler_steps if request.upscaled else 0)
+    with tqdm(total=total, unit="step", file=sys.stderr) as bar:
         for event in writer.write(request):
-            if isinstance(event, Progress):
-                bar.update(event.step - bar.n)
+            if isinstance(event, Progress) and event.stage != "reading":
+                before = request.steps if event.stage == "upscaling" else 0
+                bar.update(before + event.step - bar.n)
     return event
 
 
 def ranking(generation: Generation) -> dict:
-    """The run's ranking as plain values, best candidate first."""
+    """The run's rankings as plain values, best candidate and best large picture first."""
     return {
         "text": generation.request.text,
         "model": generation.model,
         "reader": generation.reader,
         "seconds": generation.seconds,
         "best": generation.best,
-        "ranking": [
-            {
-                "candidate": candidate.index,
-                "seed": candidate.seed,
-                "read": candidate.reading.text,
-                "confidence": round(candidate.reading.confidence, 4),
-                **asdict(candidate.verdict),
-            }
-            for candidate in generation.ranking
+        "ranking": [{"candidate": one.index} | _judged(one) for one in generation.ranking],
+        "upscaler": generation.upscaler,
+        "best_upscaled": generation.best_upscaled,
+        "upscaled": [
+            {"upscaled": one.index, "candidate": one.source} | _judged(one)
+            for one in generation.upscaled_ranking
         ],
     }
 
 
+def _judged(picture: Candidate | Upscaled) -> dict:
+    return {
+        "seed": picture.seed,
+        "read": picture.reading.text,
+        "confidence": round(picture.reading.confidence, 4),
+        **asdict(picture.verdict),
+    }
+
+
 def table(generation: Generation) -> str:
-    """The ranking for people."""
-    lines = [
-        f"{'rank':>4} {'candidate':>9} {'seed':>10} {'similarity':>10} {'edits':>5}  "
-        f"read by {generation.reader}"
-    ]
-    for candidate in generation.ranking:
-        verdict = candidate.verdict
-        lines.append(
-            f"{verdict.rank:>4} {candidate.index:>9} {candidate.seed:>10} {verdict.similarity:>10.3f} "
-            f"{verdict.edit_distance:>5}  {candidate.reading.text!r}  {verdict.rule}"
-        )
+    """The rankings for people."""
+    heading = f"{'seed':>10} {'similarity':>10} {'edits':>5}  read by {generation.reader}"
+    lines = [f"{'rank':>4} {'candidate':>9} {heading}"]
+    lines += [f"{one.verdict.rank:>4} {one.index:>9} {_row(one)}" for one in generation.ranking]
+    if generation.upscaled:
+        lines += ["", f"{'rank':>4} {'enlarges':>9} {heading}"]
+        lines += [f"{one.verdict.rank:>4} {one.source:>9} {_row(one)}" for one in generation.upscaled_ranking]
     return "\n".join(lines)
+
+
+def _row(picture: Candidate | Upscaled) -> str:
+    verdict = picture.verdict
+    return (
+        f"{picture.seed:>10} {verdict.similarity:>10.3f} {verdict.edit_distance:>5}  "
+        f"{picture.reading.text!r}  {verdict.rule}"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,12 +113,36 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="do not keep the attention maps (smaller, faster)",
     )
+    parser.add_argument(
+        "--no-readability",
+        dest="readability",
+        action="store_false",
+        help="do not read the best candidate's guess at every step (faster)",
+    )
+    parser.add_argument(
+        "--upscaled", type=int, default=default.upscaled, help="large pictures to draw from those kept"
+    )
+    parser.add_argument("--upscaler-steps", type=int, default=default.upscaler_steps)
     parser.add_argument("--weights", type=Path, default=SHIPPED, help="the .safetensors file of the model")
+    parser.add_argument(
+        "--upscaler-weights",
+        type=Path,
+        default=SHIPPED_UPSCALER if SHIPPED_UPSCALER.exists() else None,
+        help="the .safetensors file of the upscaler",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--allow-download", action="store_true", help="let EasyOCR fetch its weights")
     parser.add_argument("--json", action="store_true", help="print the ranking as JSON")
     return parser
 
+
+class _CallableModule(ModuleType):
+    """Whoever imports this module puts it where the package has its function `write`; so it does the same."""
+
+    __call__ = staticmethod(notebook.write)
+
+
+sys.modules[__name__].__class__ = _CallableModule
 
 if __name__ == "__main__":
     main()

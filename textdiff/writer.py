@@ -1,14 +1,15 @@
 """Text to Generation: the only file that puts the parts together.
 
 `Writer.write` is a generator: it yields its progress after every step, so that the caller shows, stops or
-records.
+records. With an upscaler it is the seed's whole workflow: draw several small pictures, read them, remove the
+worst, enlarge the others, read these, pick the best.
 
-Legend: B candidates, H and W pixels, T tokens.
+Legend: B candidates or large pictures, H and W pixels, T tokens.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,15 +19,30 @@ from torch import Tensor
 from textdiff import alphabet
 from textdiff.attention_capture import as_arrays, layers_of
 from textdiff.checkpoints import Checkpoint
-from textdiff.denoiser import Denoiser
+from textdiff.config import BASE, UPSCALER
+from textdiff.denoiser import UPSCALER_GUIDANCE, Denoiser
 from textdiff.figures import to_uint8
-from textdiff.noise_schedule import SHIFT, cosine, level, sampling_times
-from textdiff.ranking import best, rank
-from textdiff.readers import READERS, open_reader
+from textdiff.networks.unet import UNet
+from textdiff.noise_schedule import SHIFT, UPSCALER_SHIFT, sampling_times
+from textdiff.ranking import best, rank, rank_upscaled, tile
+from textdiff.readers import READERS, Reader, open_reader
+from textdiff.run_json import MAX_CANDIDATES, MAX_STEPS, MAX_UPSCALED, MAX_UPSCALER_STEPS
 from textdiff.samplers import STEP_RULES, Move, candidate_seed, initial_noise, sample
-from textdiff.trajectory import MAX_SEED, AttentionLayer, Candidate, Generation, Reading, Request, Step
+from textdiff.similarity import matched_characters, trigram_similarity
+from textdiff.trajectory import (
+    MAX_SEED,
+    AttentionLayer,
+    Candidate,
+    Generation,
+    Reading,
+    Request,
+    Step,
+    StepReading,
+    Upscaled,
+    UpscaledStep,
+)
 
-MAX_CANDIDATES, MAX_STEPS, MAX_GUIDANCE = 16, 250, 20.0
+MAX_GUIDANCE = 20.0
 # Watching keeps every attention map of every step: more steps than this, over all candidates, would fill a
 # small machine.
 MAX_WATCHED_STEPS = 800
@@ -39,27 +55,41 @@ class Limits:
     size: int  # pixels a side
     max_characters: int
     max_lines: int
+    large_size: int | None = None  # pixels a side of the large pictures; None without an upscaler
 
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """Where a run is."""
+    """Where a run is. With large pictures there are two rounds: denoising, reading, upscaling, reading."""
 
-    stage: str  # "denoising" or "reading"
-    step: int  # steps taken
+    stage: str  # "denoising", "reading" or "upscaling"
+    step: int  # steps taken in this round
     steps: int
     x0: np.ndarray  # (B, H, W, 3) uint8, the present guesses at the clean pictures
 
 
 class Writer:
-    """Answers requests with one model. Holds no state of a run: several runs may interleave."""
+    """Answers requests with one model, and with an upscaler if there is one.
 
-    def __init__(self, checkpoint: Checkpoint, allow_download: bool = False) -> None:
+    Holds no state of a run: several runs may interleave. Raises ValueError if the two do not fit each other.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, upscaler: Checkpoint | None = None, allow_download: bool = False
+    ) -> None:
+        if problem := _mismatch(checkpoint, upscaler):
+            raise ValueError(problem)
         config = checkpoint.network.config
         self.name = checkpoint.name
-        self.limits = Limits(config.image_size, config.max_characters, config.max_lines)
+        self.limits = Limits(
+            size=config.image_size,
+            max_characters=config.max_characters,
+            max_lines=config.max_lines,
+            large_size=upscaler.network.config.image_size if upscaler else None,
+        )
         self.readers = tuple(READERS)
         self._checkpoint = checkpoint
+        self._upscaler = upscaler
         self._reader = lru_cache(maxsize=None)(lambda name: open_reader(name, allow_download))
 
     def problem_with(self, request: Request) -> str | None:
@@ -70,9 +100,13 @@ class Writer:
             ("The seed", request.seed, 0, MAX_SEED),
             ("The number of candidates", request.candidates, 1, MAX_CANDIDATES),
             ("The number of steps", request.steps, 1, MAX_STEPS),
+            ("The number of large pictures", request.upscaled, 0, MAX_UPSCALED),
+            ("The number of the upscaler's steps", request.upscaler_steps, 1, MAX_UPSCALER_STEPS),
         ):
             if not (isinstance(value, int) and low <= value <= high):
                 return f"{name} must be a whole number from {low} to {high}."
+        if request.upscaled and self._upscaler is None:
+            return "There is no upscaler here, so the number of large pictures must be 0."
         if not 1 <= request.guidance <= MAX_GUIDANCE:
             return f"The guidance scale must be a number from 1 to {MAX_GUIDANCE:g}."
         if request.watch and request.candidates * request.steps > MAX_WATCHED_STEPS:
@@ -91,7 +125,7 @@ class Writer:
     def write(
         self, request: Request, should_stop: Callable[[], bool] = lambda: False
     ) -> Iterator[Progress | Generation]:
-        """Yields a Progress per step, one for the reading, and last the Generation.
+        """Yields a Progress per step, one for each reading, and last the Generation.
 
         `should_stop` is asked after every step; once it says yes, what there is gets read, ranked and
         returned. Raises ValueError on a bad request.
@@ -99,12 +133,12 @@ class Writer:
         if problem := self.problem_with(request):
             raise ValueError(problem)
         began = time.monotonic()
-        network = self._checkpoint.network
-        layers = layers_of(network) if request.watch else ()
+        reader = self._reader(request.reader)
+        layers = layers_of(self._checkpoint.network) if request.watch else ()
         seeds = [candidate_seed(request.seed, index) for index in range(request.candidates)]
         steps: list[list[Step]] = [[] for _ in seeds]
         stopped = False
-        for move in self._moves(request, seeds):
+        for move in self._candidate_moves(request, seeds):
             for candidate, step in zip(steps, _steps(move, layers), strict=True):
                 candidate.append(step)
             pictures = np.stack([to_uint8(candidate[-1].x0) for candidate in steps])
@@ -113,9 +147,14 @@ class Writer:
             if stopped:
                 break
         yield Progress("reading", len(steps[0]), request.steps, pictures)
-
-        reader = self._reader(request.reader)
         candidates = judged(request, seeds, steps, pictures, reader.read(list(pictures)))
+        winner = best([candidate.verdict for candidate in candidates])
+        if request.readability and not stopped:
+            candidates = _with_readability(request.text, candidates, winner, reader)
+
+        upscaled: tuple[Upscaled, ...] = ()
+        if request.upscaled and not stopped:
+            upscaled, stopped = yield from self._upscale(request, candidates, reader, should_stop)
         yield Generation(
             request=request,
             model=self._checkpoint.name,
@@ -123,31 +162,114 @@ class Writer:
             reader=reader.name,
             layers=layers,
             candidates=candidates,
-            best=best([candidate.verdict for candidate in candidates]),
+            best=winner,
             seconds=round(time.monotonic() - began, 2),
             stopped=stopped,
+            upscaler=self._upscaler.name if upscaled else None,
+            upscaler_sha256=self._upscaler.sha256 if upscaled else None,
+            upscaled=upscaled,
+            best_upscaled=best([one.verdict for one in upscaled]) if upscaled else None,
         )
 
-    def _moves(self, request: Request, seeds: list[int]) -> Iterator[Move]:
-        length = len(request.text)
-        device = next(self._checkpoint.network.parameters()).device
-        denoiser = Denoiser(
-            network=self._checkpoint.network,
-            ids=torch.from_numpy(alphabet.encode([request.text] * len(seeds), length)).to(device),
-            null_ids=torch.from_numpy(alphabet.null_prompt(1, length)).to(device),
-            guidance=request.guidance,
-            autocast=compute_type(device),
-            one_by_one=device.type == "cpu",
+    def _upscale(
+        self,
+        request: Request,
+        candidates: tuple[Candidate, ...],
+        reader: Reader,
+        should_stop: Callable[[], bool],
+    ) -> Generator[Progress, None, tuple[tuple[Upscaled, ...], bool]]:
+        """The second round; returns the large pictures, and whether it was stopped."""
+        if should_stop():
+            return (), True
+        sources = tile([candidate.verdict for candidate in candidates], request.upscaled)
+        # Counted on from the last candidate that there can be: however many candidates there are, a large
+        # picture has the same seed, and shares it with none of them.
+        seeds = [candidate_seed(request.seed, MAX_CANDIDATES + k) for k in range(request.upscaled)]
+        small = np.stack([candidates[source].final for source in sources])
+        steps: list[list[UpscaledStep]] = [[] for _ in seeds]
+        stopped = False
+        for move in self._upscaler_moves(request, seeds, small):
+            for picture, step in zip(steps, _upscaled_steps(move), strict=True):
+                picture.append(step)
+            pictures = np.stack([picture[-1].x0 for picture in steps])
+            yield Progress("upscaling", move.index + 1, request.upscaler_steps, pictures)
+            stopped = move.index + 1 < request.upscaler_steps and should_stop()
+            if stopped:
+                break
+        yield Progress("reading", len(steps[0]), request.upscaler_steps, pictures)
+        readings = reader.read(list(pictures))
+        verdicts = rank_upscaled(request.text, readings)
+        upscaled = tuple(
+            Upscaled(
+                index=index,
+                source=sources[index],
+                seed=seeds[index],
+                steps=tuple(steps[index]),
+                final=pictures[index],
+                reading=readings[index],
+                verdict=verdicts[index],
+            )
+            for index in range(request.upscaled)
         )
+        return upscaled, stopped
+
+    def _candidate_moves(self, request: Request, seeds: list[int]) -> Iterator[Move]:
+        network = self._checkpoint.network
         noise, generators = initial_noise(seeds, (3, self.limits.size, self.limits.size))
         return sample(
-            denoiser,
-            noise.to(device),
+            _denoiser(network, request.text, len(seeds), request.guidance),
+            noise.to(_device(network)),
             sampling_times(request.steps, shift=SHIFT),
             STEP_RULES[request.sampler],
             generators,
             watch=request.watch,
         )
+
+    def _upscaler_moves(self, request: Request, seeds: list[int], small: np.ndarray) -> Iterator[Move]:
+        """`small` (B, H, W, 3) uint8."""
+        network = self._upscaler.network
+        given = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 127.5 - 1
+        noise, generators = initial_noise(seeds, (3, self.limits.large_size, self.limits.large_size))
+        return sample(
+            _denoiser(network, request.text, len(seeds), UPSCALER_GUIDANCE, given),
+            noise.to(_device(network)),
+            sampling_times(request.upscaler_steps, shift=UPSCALER_SHIFT),
+            STEP_RULES[request.upscaler_sampler],
+            generators,
+        )
+
+
+def _mismatch(checkpoint: Checkpoint, upscaler: Checkpoint | None) -> str | None:
+    """One sentence if these cannot work together, else None."""
+    base = checkpoint.network.config
+    if base.kind != BASE:
+        return f"The weights {checkpoint.name} are an upscaler's, and cannot begin a picture."
+    if upscaler is None:
+        return None
+    above = upscaler.network.config
+    if above.kind != UPSCALER or above.image_size != 2 * base.image_size:
+        return f"The weights {upscaler.name} are not an upscaler for pictures of {base.image_size} pixels."
+    if above.max_characters < base.max_characters or above.max_lines < base.max_lines:
+        return f"The upscaler {upscaler.name} takes shorter texts than the model."
+    return None
+
+
+def _denoiser(network: UNet, text: str, count: int, guidance: float, small: Tensor | None = None) -> Denoiser:
+    """The question about `count` pictures of one text."""
+    device = _device(network)
+    return Denoiser(
+        network=network,
+        ids=torch.from_numpy(alphabet.encode([text] * count, len(text))).to(device),
+        null_ids=torch.from_numpy(alphabet.null_prompt(1, len(text))).to(device),
+        guidance=guidance,
+        small=None if small is None else small.to(device),
+        autocast=compute_type(device),
+        one_by_one=device.type == "cpu",
+    )
+
+
+def _device(network: UNet) -> torch.device:
+    return next(network.parameters()).device
 
 
 def judged(
@@ -174,9 +296,25 @@ def compute_type(device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if native else None
 
 
+def _with_readability(
+    text: str, candidates: tuple[Candidate, ...], index: int, reader: Reader
+) -> tuple[Candidate, ...]:
+    """The candidates, number `index` with what can be read in its guess at every step."""
+    guesses = [to_uint8(step.x0) for step in candidates[index].steps]
+    readability = tuple(
+        StepReading(
+            text=reading.text,
+            similarity=trigram_similarity(text, reading.text),
+            right=matched_characters(text, reading.text),
+        )
+        for reading in reader.read(guesses)
+    )
+    chosen = replace(candidates[index], readability=readability)
+    return (*candidates[:index], chosen, *candidates[index + 1 :])
+
+
 def _steps(move: Move, layers: tuple[AttentionLayer, ...]) -> list[Step]:
     """The move of all candidates as a recorded step for each: from torch to numpy, here and nowhere else."""
-    alpha, sigma = level(cosine, move.t)
     noisy, x0, eps = (_pictures(value) for value in (move.x_t, move.belief.x0, move.belief.eps))
     unconditional = move.belief.x0_unconditional
     x0_unconditional = None if unconditional is None else _pictures(unconditional)
@@ -185,13 +323,29 @@ def _steps(move: Move, layers: tuple[AttentionLayer, ...]) -> list[Step]:
         Step(
             index=move.index,
             t=move.t,
-            alpha=alpha,
-            sigma=sigma,
+            alpha=move.level.alpha,
+            sigma=move.level.sigma,
             noisy=noisy[k],
             x0=x0[k],
             eps=eps[k],
             x0_unconditional=None if x0_unconditional is None else x0_unconditional[k],
             attention=tuple(weights[k] for weights in attention),
+        )
+        for k in range(len(x0))
+    ]
+
+
+def _upscaled_steps(move: Move) -> list[UpscaledStep]:
+    """The move of all large pictures as a recorded step for each, in 8 bits."""
+    noisy, x0 = (to_uint8(_pictures(value)) for value in (move.x_t, move.belief.x0))
+    return [
+        UpscaledStep(
+            index=move.index,
+            t=move.t,
+            alpha=move.level.alpha,
+            sigma=move.level.sigma,
+            noisy=noisy[k],
+            x0=x0[k],
         )
         for k in range(len(x0))
     ]

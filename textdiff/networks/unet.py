@@ -2,7 +2,7 @@
 
 Blocks are named after their place, so that a key of the weights reads as one:
 `up.16x16_block0.weave.text_to_image.out.weight`.
-Legend: B pictures, C channels, T tokens.
+Legend: B pictures, C channels, T tokens, D width of the time embedding, E text width.
 """
 
 import torch
@@ -14,19 +14,26 @@ from textdiff.config import ModelConfig
 from textdiff.networks.blocks import Downsample, ResidualBlock, SelfAttention, TimeEmbedding, Upsample
 from textdiff.networks.text_encoder import TextEncoder
 from textdiff.networks.weave import AxialPositions, WeaveAttention
+from textdiff.noise_schedule import shifted_cosine
 
 
 class UNet(nn.Module):
-    """x_t (B, 3, H, W) in about [-1, 1], t (B,) in [0, 1], ids (B, T) int64 -> v (B, 3, H, W)."""
+    """x_t (B, 3, H, W) in about [-1, 1], t (B,) in [0, 1], ids (B, T) int64 -> v (B, 3, H, W).
+
+    `schedule` says how much noise there is at t. Training, sampling and the record of a run all ask here.
+    """
+
+    pixel_channels = 3  # of what the stem sees
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.schedule = shifted_cosine(config.log_snr_shift)
         top = config.image_size // config.stem
         resolutions = [top >> level for level in range(len(config.channels))]
         self.time = TimeEmbedding(config.time_width)
         self.text_encoder = TextEncoder(config)
-        self.stem = nn.Conv2d(3 * config.stem**2, config.channels[0], 3, padding=1)
+        self.stem = nn.Conv2d(self.pixel_channels * config.stem**2, config.channels[0], 3, padding=1)
 
         self.down = nn.ModuleDict()
         skips, channels = [config.channels[0]], config.channels[0]
@@ -71,7 +78,10 @@ class UNet(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor, t: Tensor, ids: Tensor) -> Tensor:
-        time = self.time(t)  # (B, D)
+        return self.predict(x, self.time(t), ids)
+
+    def predict(self, x: Tensor, time: Tensor, ids: Tensor) -> Tensor:
+        """x (B, pixel_channels, H, W), time embedding (B, D), ids (B, T) -> v (B, 3, H, W)."""
         text = self.text_encoder(ids, time)  # (B, T, E)
         padding = ids == alphabet.PAD
         positions = {name: table() for name, table in self.positions.items()}

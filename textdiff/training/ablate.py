@@ -25,7 +25,7 @@ import torch
 
 from textdiff import alphabet
 from textdiff.checkpoints import load_checkpoint
-from textdiff.config import DataConfig, ModelConfig, Preset
+from textdiff.config import DataConfig, ModelConfig, Preset, TrainConfig
 from textdiff.networks.unet import UNet
 from textdiff.readers import Reader, open_reader
 from textdiff.training.dataset import Batch, batches
@@ -59,6 +59,7 @@ PROXY = Preset(
         colours="paper",
         fonts="one",
     ),
+    train=TrainConfig(batch=16),  # at this size many small steps learn more than few large ones
 )
 # The switches that turn off what the seed's author, or this project, added.
 VARIANTS: dict[str, list[str]] = {

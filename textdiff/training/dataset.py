@@ -30,6 +30,11 @@ class Batch:
     index_end: int
 
 
+def as_x0(batch: Batch, device: str | torch.device) -> torch.Tensor:
+    """The pictures as a network sees them, (B, 3, H, W) float32 in [-1, 1]."""
+    return batch.pictures.to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
 def collate(samples: Sequence[Sample], max_characters: int, index_end: int) -> Batch:
     """One batch of the samples, in their order."""
     boxes = np.zeros((len(samples), max_characters, 4), dtype=np.float32)

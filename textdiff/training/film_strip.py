@@ -1,12 +1,18 @@
-"""The same prompts and noise at every checkpoint, so that learning to spell can be watched as a film."""
+"""The same prompts and noise at every checkpoint, so that learning to spell can be watched as a film.
+
+An upscaler's film has the same small pictures all along, and under each what it makes of it.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from textdiff import alphabet, figures
-from textdiff.denoiser import Denoiser
+from textdiff.denoiser import UPSCALER_GUIDANCE, Denoiser
 from textdiff.networks.unet import UNet
-from textdiff.noise_schedule import SHIFT, sampling_times
+from textdiff.noise_schedule import SHIFT, UPSCALER_SHIFT, sampling_times
 from textdiff.samplers import STEP_RULES, initial_noise, sample
 
 PROMPTS = (
@@ -20,6 +26,7 @@ PROMPTS = (
     "the\nwhat string\ncommit\nString evolved\nLEGGED",  # the seed's own test prompt
 )
 SEED, STEPS, GUIDANCE = 100, 16, 3.0
+UPSCALER_STEPS = 8
 
 
 def film_strip(network: UNet) -> np.ndarray:
@@ -37,6 +44,21 @@ def film_strip(network: UNet) -> np.ndarray:
     )
 
 
+def upscaler_strip(network: UNet, small: Tensor, texts: Sequence[str]) -> np.ndarray:
+    """(H, W, 3) uint8: the small pictures (B, 3, h, w) of these texts, and the large ones below them."""
+    large = draw(
+        network,
+        list(texts),
+        range(SEED, SEED + len(texts)),
+        UPSCALER_STEPS,
+        UPSCALER_GUIDANCE,
+        shift=UPSCALER_SHIFT,
+        small=small,
+    )
+    shown = small.float().cpu().permute(0, 2, 3, 1).numpy().repeat(2, axis=1).repeat(2, axis=2)
+    return figures.film_strip([*map(figures.to_uint8, shown), *large], columns=len(texts))
+
+
 def draw(
     network: UNet,
     texts: list[str],
@@ -46,8 +68,12 @@ def draw(
     sampler: str = "dpm++2m",
     autocast: torch.dtype | None = None,
     shift: float = SHIFT,
+    small: Tensor | None = None,
 ) -> np.ndarray:
-    """(B, H, W, 3) uint8: one picture per text and seed, all in one batch."""
+    """(B, H, W, 3) uint8: one picture per text and seed, all in one batch.
+
+    An upscaler needs the `small` pictures (B, 3, H/2, W/2) in [-1, 1] as well.
+    """
     device = next(network.parameters()).device
     length, size = max(map(len, texts)), network.config.image_size
     denoiser = Denoiser(
@@ -55,6 +81,7 @@ def draw(
         ids=torch.from_numpy(alphabet.encode(texts, length)).to(device),
         null_ids=torch.from_numpy(alphabet.null_prompt(1, length)).to(device),
         guidance=guidance,
+        small=None if small is None else small.to(device),
         autocast=autocast,
         one_by_one=False,
     )

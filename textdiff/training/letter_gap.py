@@ -7,12 +7,14 @@ are ignored.
 
 import random
 import string
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from textdiff import alphabet
-from textdiff.training.dataset import Batch
+from textdiff.networks.unet import UNet
+from textdiff.training.dataset import Batch, as_x0
 from textdiff.training.loss import diffusion_loss
 
 KINDS = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
@@ -28,15 +30,20 @@ def other_letters(text: str, rng: random.Random) -> str:
 
 
 @torch.no_grad()
-def letter_gap(network: nn.Module, batch: Batch, max_characters: int, t: float) -> float:
-    """(loss with wrong letters) / (loss with the right ones) - 1 on one batch at time `t`."""
+def letter_gap(
+    network: UNet, batch: Batch, max_characters: int, t: float, given: Sequence[Tensor] = ()
+) -> float:
+    """(loss with wrong letters) / (loss with the right ones) - 1 on one batch at time `t`.
+
+    `given` is what an upscaler sees beside it: the true small pictures and their times, see `diffusion_loss`.
+    """
     rng = random.Random(0)
     device = next(network.parameters()).device
-    x0 = batch.pictures.to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    x0 = as_x0(batch, device)
     eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(device)
     times = torch.full((len(x0),), t, device=device)
     losses = []
     for texts in (batch.texts, [other_letters(text, rng) for text in batch.texts]):
         ids = torch.from_numpy(alphabet.encode(texts, max_characters)).to(device)
-        losses.append(diffusion_loss(network, x0, ids, None, times, eps)[0].item())
+        losses.append(diffusion_loss(network, x0, ids, None, times, eps, given)[0].item())
     return losses[1] / losses[0] - 1

@@ -3,7 +3,7 @@
 Legend: B pictures, L characters, T = 1 + L tokens, R cells a side.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from textdiff.config import TrainConfig
 from textdiff.networks.weave import CrossAttention
-from textdiff.noise_schedule import T_MAX, T_MIN, cosine
+from textdiff.noise_schedule import T_MAX, T_MIN
 from textdiff.prediction import add_noise, velocity
 
 
@@ -26,17 +26,24 @@ def draw_times(count: int, config: TrainConfig, generator: torch.Generator) -> T
 
 
 def diffusion_loss(
-    network: nn.Module, x0: Tensor, ids: Tensor, boxes: Tensor | None, t: Tensor, eps: Tensor
+    network: nn.Module,
+    x0: Tensor,
+    ids: Tensor,
+    boxes: Tensor | None,
+    t: Tensor,
+    eps: Tensor,
+    given: Sequence[Tensor] = (),
 ) -> tuple[Tensor, Tensor]:
     """Mean squared error of v, and the taught attention's cross-entropy (zero without boxes).
 
-    x0 and eps (B, 3, H, W), ids (B, T), boxes (B, L, 4) in pixels, t (B,). `network` may be compiled or
-    distributed.
+    x0 and eps (B, 3, H, W), ids (B, T), boxes (B, L, 4) in pixels, t (B,); `given` is what an upscaler sees
+    beside these, the small pictures and their times. `network` may be compiled or distributed, as long as it
+    has its `schedule`.
     """
-    alpha, sigma = (value.to(x0.dtype)[:, None, None, None] for value in cosine(t))
+    alpha, sigma = (value.to(x0.dtype)[:, None, None, None] for value in network.schedule(t))
     x_t = add_noise(x0, eps, alpha, sigma)
     with taught_weights(network) as seen:
-        v = network(x_t, t, ids)
+        v = network(x_t, t, ids, *given)
     error = F.mse_loss(v.float(), velocity(x0, eps, alpha, sigma))
     if boxes is None or not seen:
         return error, error.new_zeros(())

@@ -1,13 +1,14 @@
 """Text to a picture with a box around every character: the pictures the model learns from.
 
-A picture has a flat background and, anywhere in it, text of one colour that is clearly lighter or darker.
-Glyphs are anti-aliased masks drawn by Pillow once per face, size and character, then set at whole pixels.
+A picture has a background and, anywhere in it, text that is clearly lighter or darker. In the simplest of
+them, the background is flat and the text has one colour. Glyphs are anti-aliased masks drawn by Pillow once
+per face, size and character, then set at whole pixels.
 
-Legend: H, W = config.image_size; lengths and positions in pixels, y downwards.
+Legend: H, W = S = config.image_size; lengths and positions in pixels, y downwards.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,10 @@ from PIL import Image, ImageDraw
 
 from textdiff.alphabet import CHARACTERS
 from textdiff.config import DataConfig
+from textdiff.training.backgrounds import BACKGROUNDS
 from textdiff.training.fonts import Face
-from textdiff.training.text_source import random_prompt
+from textdiff.training.long_text import long_prompt
+from textdiff.training.text_source import LONGEST_LINE, random_prompt
 
 MARGIN = 1  # pixels between the text and the picture's edge
 LEAST_CONTRAST = 0.35  # of luma, which goes from 0 to 1
@@ -25,7 +28,9 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _EM = 200  # pixels at which faces are measured: fine enough for widths, cheap
 _CACHED_SIZES = 4096  # face and size pairs, up to 30 kB each: about 200 faces at every size
 _TRIES = 8
+_BACKGROUND_COLOURS = 3
 _CODE = {character: code for code, character in enumerate(CHARACTERS[1:])}  # without the newline
+_SPACE = _CODE[" "]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +88,8 @@ class Renderer:
         raise ValueError(f"No letter of {smallest_px} pixels fits into a picture of {size} x {size} pixels.")
 
     def _prompt(self, rng: np.random.Generator, longest: int, most_lines: int) -> str:
+        if self.config.longest_line > LONGEST_LINE:
+            return long_prompt(rng, longest, most_lines, self.config.longest_line, self.config.full_share)
         return random_prompt(rng, longest, most_lines, self.config.full_share)
 
     def render(self, text: str, rng: np.random.Generator, smallest_px: int | None = None) -> Sample:
@@ -167,6 +174,7 @@ class Renderer:
         rng: np.random.Generator,
     ) -> Sample:
         coverage = np.zeros((self.config.image_size, self.config.image_size), dtype=np.uint8)
+        words, word = np.zeros(coverage.shape, dtype=np.int16), 0  # whose ink lies on each pixel
         boxes = np.zeros((len(text), 4), dtype=np.float32)
         first = 0
         for line, (baseline, pen) in zip(codes, layout, strict=True):
@@ -178,12 +186,29 @@ class Renderer:
                 mask, dx, dy = typeface.glyph(code)
                 height, width = mask.shape
                 if width:
-                    place = coverage[baseline + dy : baseline + dy + height, x + dx : x + dx + width]
+                    rows = slice(baseline + dy, baseline + dy + height)
+                    columns = slice(x + dx, x + dx + width)
+                    if self.config.max_inks > 1:
+                        words[rows, columns][mask > coverage[rows, columns]] = word
+                    place = coverage[rows, columns]
                     np.maximum(place, mask, out=place)
-        background, ink = _PALETTES[self.config.colours](rng)
-        shares = np.arange(256)[:, None] / 255  # a mixture per degree of coverage
-        mixtures = (background + (ink - background) * shares + 0.5).astype(np.uint8)
-        return Sample(mixtures[coverage], text, boxes)
+                word += code == _SPACE
+            word += 1
+        return Sample(self._coloured(coverage, words, rng), text, boxes)
+
+    def _coloured(self, coverage: np.ndarray, words: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(S, S, 3) uint8: ink to the degree of `coverage` (S, S) uint8 on a background."""
+        palette = _PALETTES[self.config.colours]
+        if self.config.backgrounds == ("flat",) and self.config.max_inks == 1:
+            background, ink = palette(rng)
+            shares = np.arange(256)[:, None] / 255  # a mixture per degree of coverage
+            return (background + (ink - background) * shares + 0.5).astype(np.uint8)[coverage]
+        behind, inks = _many_colours(palette, rng, int(rng.integers(self.config.max_inks)) + 1)
+        draw = BACKGROUNDS[self.config.backgrounds[rng.integers(len(self.config.backgrounds))]]
+        background = draw(rng, behind, self.config.image_size)
+        ink = inks[rng.integers(len(inks), size=words.max() + 1)][words]
+        shares = coverage[..., None] / 255
+        return (background + (ink - background) * shares + 0.5).astype(np.uint8)
 
 
 def _any_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -202,6 +227,30 @@ def _paper_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 _PALETTES = {"any": _any_colours, "paper": _paper_colours}
+
+
+def _many_colours(palette: Callable, rng: np.random.Generator, inks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Colours of a background and of the text, (N, 3) each; all of the one are far from all of the other.
+
+    They come from pairs of the palette with the same side lighter. A colour that comes too close to the other
+    side is not taken; if too few are found, the first pair stands in.
+    """
+    (background, ink), *others = [palette(rng) for _ in range(4 * max(_BACKGROUND_COLOURS, inks))]
+    sign = np.sign((ink - background) @ _LUMA)
+    behind, front = [background], [ink]
+    for other_background, other_ink in others:
+        if _far_apart([*behind, other_background], front, sign):
+            behind.append(other_background)
+        if _far_apart(behind, [*front, other_ink], sign):
+            front.append(other_ink)
+    fill = [behind[0]] * _BACKGROUND_COLOURS, [front[0]] * inks
+    return np.array((behind + fill[0])[:_BACKGROUND_COLOURS]), np.array((front + fill[1])[:inks])
+
+
+def _far_apart(behind: list[np.ndarray], front: list[np.ndarray], sign: float) -> bool:
+    """Whether every ink in `front` is lighter (sign 1) or darker (-1) than all `behind` it, by enough."""
+    lumas = [sign * (np.array(colours) @ _LUMA) / 255 for colours in (behind, front)]
+    return lumas[1].min() - lumas[0].max() >= LEAST_CONTRAST
 
 
 class _Typeface:

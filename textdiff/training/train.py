@@ -3,6 +3,9 @@
 DIR receives log.jsonl, config.json, strip-NNNNNNNN.png (the same prompts and noise at every checkpoint),
 weights.safetensors (the EMA in fp16, ready to be shipped) and state.safetensors (to resume). Every step's
 randomness is a function of the seed and the step, so that a resumed run equals an uninterrupted one.
+
+With `--warm-start WEIGHTS`, training begins from every tensor of these weights whose name and shape the
+network has: from all of them where it is the same network, from the inside where it has one level more.
 """
 
 import argparse
@@ -21,20 +24,24 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from textdiff import alphabet
-from textdiff.checkpoints import load_checkpoint, save_checkpoint
-from textdiff.config import PRESETS, Preset, from_json, to_json
+from textdiff.checkpoints import build_network, load_checkpoint, save_checkpoint, take_over
+from textdiff.config import BASE, PRESETS, UPSCALER, ModelConfig, Preset, from_json, to_json
 from textdiff.networks.unet import UNet
-from textdiff.training.dataset import Batch, batches
+from textdiff.training.dataset import Batch, as_x0, batches
 from textdiff.training.ema import EMA
-from textdiff.training.film_strip import film_strip
+from textdiff.training.film_strip import film_strip, upscaler_strip
 from textdiff.training.fonts import find_faces
 from textdiff.training.letter_gap import letter_gap
 from textdiff.training.loss import diffusion_loss, draw_times
 from textdiff.training.optimizer import make_optimizers
 from textdiff.training.run_state import STATE, load_state, save_state
+from textdiff.training.small_pictures import clean_small_pictures, redrawing, small_pictures
 
 GAP_TIMES = (0.35, 0.65)
 _LOG_EVERY = 50  # steps
+_COUNTERS = ("step", "pictures", "minutes")
+_STRIP_PICTURES = 8  # of an upscaler's film
+_SMALL = 1 << 31  # keeps the chance in small pictures apart from that of the same step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,16 +64,30 @@ def learning_rate_share(step: int, progress: float, warmup_steps: int, cooldown:
 class Trainer:
     """One training run in one process (of several, under torchrun)."""
 
-    def __init__(self, preset: Preset, out: Path, device: str, workers: int, warm_start: Path | None) -> None:
+    def __init__(
+        self,
+        preset: Preset,
+        out: Path,
+        device: str,
+        workers: int,
+        warm_start: Path | None,
+        base: Path | None = None,
+    ) -> None:
         self.preset, self.out, self.device, self.workers = preset, out, device, workers
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world = dist.get_world_size() if dist.is_initialized() else 1
         if preset.train.batch % self.world:
             raise ValueError(f"{self.world} processes cannot share a batch of {preset.train.batch} evenly.")
         torch.manual_seed(preset.train.seed)
-        network = load_checkpoint(warm_start).network if warm_start else UNet(preset.model)
-        if network.config != preset.model:
-            raise ValueError(f"The weights at {warm_start} are those of another network than the preset's.")
+        network = build_network(preset.model)
+        self.before = dict.fromkeys(_COUNTERS, 0)  # what the weights had seen before this run
+        if warm_start:
+            checkpoint = load_checkpoint(warm_start)
+            self.before = {name: checkpoint.info.get(name, 0) for name in _COUNTERS}
+            taken, new = take_over(network, checkpoint.network)
+            if self.rank == 0:
+                print(f"From {warm_start}: {taken:,} parameters taken over, {new:,} are new.", flush=True)
+        self.base = _base_of(preset.model, load_checkpoint(base, device).network) if base else None
         self.network = network.requires_grad_(True).train().to(device, memory_format=torch.channels_last)
         self.ema = EMA(self.network, preset.train.ema_decay)
         self.optimizers = make_optimizers(self.network, preset.train)
@@ -79,12 +100,18 @@ class Trainer:
     def resume(self) -> None:
         """Go on from the state in `out`."""
         counters = load_state(self.out, self.network, self.ema, self.optimizers)
-        self.step, self.pictures, self.minutes = counters["step"], counters["pictures"], counters["minutes"]
+        self.step, self.pictures, self.minutes = (counters[name] for name in _COUNTERS)
+        self.before = counters["before"]
 
     @property
     def counters(self) -> dict[str, float]:
         """How far the run is: optimiser steps, pictures seen by all processes, minutes."""
-        return {"step": self.step, "pictures": self.pictures, "minutes": self.minutes}
+        return {name: getattr(self, name) for name in _COUNTERS}
+
+    @property
+    def seen(self) -> dict[str, float]:
+        """The same for the weights, runs before this one included: what is logged and shipped."""
+        return {name: self.before[name] + count for name, count in self.counters.items()}
 
     def run(self, budget: Budget) -> None:
         """Train until the budget is spent, saving every `checkpoint_minutes` and at the end."""
@@ -94,6 +121,7 @@ class Trainer:
             asked = torch.compile(asked)
         if self.world > 1:
             asked = DistributedDataParallel(asked)
+            asked.schedule = self.network.schedule
         bar = tqdm(
             total=100,
             initial=min(100, 100 * budget.progress(self.minutes, self.step)),
@@ -137,9 +165,10 @@ class Trainer:
         for group, rate in zip(groups, self.base_rates, strict=True):
             group["lr"] = rate * share
 
-        generator = torch.Generator().manual_seed((config.seed << 32) + self.step * self.world + self.rank)
-        x0 = batch.pictures.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 127.5 - 1
-        x0 = x0.contiguous(memory_format=torch.channels_last)
+        seed = (config.seed << 32) + self.step * self.world + self.rank
+        generator = torch.Generator().manual_seed(seed)
+        x0 = as_x0(batch, self.device).contiguous(memory_format=torch.channels_last)
+        given = self._small_pictures(batch, x0, torch.Generator().manual_seed(seed + _SMALL))
         ids = alphabet.encode(batch.texts, self.preset.model.max_characters)
         nulled = (torch.rand(len(ids), generator=generator) < config.null_share).numpy()
         ids[nulled] = alphabet.null_prompt(int(nulled.sum()), self.preset.model.max_characters)
@@ -150,9 +179,8 @@ class Trainer:
         eps = torch.randn(x0.shape, generator=generator).to(self.device)
 
         with torch.autocast(self.device, torch.bfloat16):
-            loss, teaching = diffusion_loss(
-                network, x0, torch.from_numpy(ids[:, :longest]).to(self.device), boxes.to(self.device), t, eps
-            )
+            ids = torch.from_numpy(ids[:, :longest]).to(self.device)
+            loss, teaching = diffusion_loss(network, x0, ids, boxes.to(self.device), t, eps, given)
         (loss + config.teach_weight * teaching).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
         for optimizer in self.optimizers:
@@ -160,6 +188,21 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         self.ema.update(self.network, self.step + 1)
         return torch.stack([loss.detach(), teaching.detach(), norm]).cpu()
+
+    def _small_pictures(self, batch: Batch, x0: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """What an upscaler is given beside the noisy picture; nothing for a base model."""
+        if self.preset.model.kind != UPSCALER:
+            return ()
+        base = None
+        if self.base is not None:
+            length = max(map(len, batch.texts))
+            base = redrawing(
+                self.base,
+                torch.from_numpy(alphabet.encode(batch.texts, length)).to(self.device),
+                torch.from_numpy(alphabet.null_prompt(1, length)).to(self.device),
+                torch.bfloat16,
+            )
+        return small_pictures(x0, self.preset.train, generator, base)
 
     def _agreed(self, minutes: float) -> float:
         """The first process's clock, so that all processes stop and save at the same step."""
@@ -173,18 +216,26 @@ class Trainer:
         """Checkpoint: state, EMA weights, film strip, letter gap."""
         if self.rank > 0:
             return
-        save_state(self.out, self.network, self.ema, self.optimizers, self.counters)
-        info = self.counters | {"config": to_json(self.preset)}
+        counters = self.counters | {"before": self.before}
+        save_state(self.out, self.network, self.ema, self.optimizers, counters)
+        info = self.seen | {"config": to_json(self.preset)}
         save_checkpoint(self.ema.network, self.out / "weights.safetensors", info)
-        length = self.preset.model.max_characters
-        gaps = [letter_gap(self.ema.network, self.validation, length, t) for t in GAP_TIMES]
+        network, length, given = self.ema.network, self.preset.model.max_characters, ()
+        if self.preset.model.kind == UPSCALER:
+            given = clean_small_pictures(as_x0(self.validation, self.device))
+        gaps = [letter_gap(network, self.validation, length, t, given) for t in GAP_TIMES]
         self._log(**{f"letter_gap_{t}": gap for t, gap in zip(GAP_TIMES, gaps, strict=True)})
-        strip = film_strip(self.ema.network)
-        Image.fromarray(strip).save(self.out / f"strip-{self.pictures:08d}.png")
+        shown = slice(_STRIP_PICTURES)
+        strip = (
+            upscaler_strip(network, given[0][shown], self.validation.texts[shown])
+            if given
+            else film_strip(network)
+        )
+        Image.fromarray(strip).save(self.out / f"strip-{self.seen['pictures']:08d}.png")
 
     def _log(self, **values: float) -> None:
         if self.rank == 0:
-            line = self.counters | {"minutes": round(self.minutes, 3)}
+            line = self.seen | {"minutes": round(self.seen["minutes"], 3)}
             line |= {name: float(f"{value:.5g}") for name, value in values.items()}
             with (self.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
@@ -194,7 +245,19 @@ class Trainer:
         log = self.out / "log.jsonl"
         if self.rank == 0 and log.exists():
             lines = log.read_text().splitlines(keepends=True)
-            log.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
+            log.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.seen["step"]))
+
+
+def _base_of(upscaler: ModelConfig, base: UNet) -> UNet:
+    """The base model whose pictures the upscaler enlarges. Raises ValueError if it is not one."""
+    if upscaler.kind != UPSCALER:
+        raise ValueError("Only an upscaler learns from the pictures of a base model; leave out --base.")
+    size, config = upscaler.image_size // 2, base.config
+    if config.kind != BASE or config.image_size != size:
+        raise ValueError(f"The base must be a base model that draws pictures of {size} pixels.")
+    if config.max_characters < upscaler.max_characters or config.max_lines < upscaler.max_lines:
+        raise ValueError("The base takes shorter texts than the upscaler.")
+    return base
 
 
 def overridden(preset: Preset, settings: list[str]) -> Preset:
@@ -225,7 +288,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, help="end after this many steps instead")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
-    parser.add_argument("--warm-start", type=Path, help="begin from these .safetensors weights")
+    parser.add_argument("--warm-start", type=Path, help="begin from what fits of these .safetensors weights")
+    parser.add_argument(
+        "--base", type=Path, help="redraw some of an upscaler's small pictures with these weights"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw pictures")
     parser.add_argument(
@@ -243,7 +309,9 @@ def main(arguments: list[str] | None = None) -> None:
             raise ValueError(f"There is a run in {options.out}: go on with --resume, or name another folder.")
         preset = overridden(PRESETS[options.preset], options.set)
         options.out.mkdir(parents=True, exist_ok=True)
-        trainer = Trainer(preset, options.out, options.device, options.workers, options.warm_start)
+        trainer = Trainer(
+            preset, options.out, options.device, options.workers, options.warm_start, options.base
+        )
         if options.resume:
             trainer.resume()
     except ValueError as error:

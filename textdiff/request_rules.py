@@ -1,0 +1,76 @@
+"""Which requests there are: the type and the range of every field.
+
+A request may come from a link or a picture that anybody made, so `checked` believes nothing. What depends on
+the model, its alphabet and the length of its texts, is the writer's to judge.
+"""
+
+import dataclasses
+import math
+import re
+
+from textdiff.run_json import MAX_CANDIDATES, MAX_STEPS, MAX_TOKENS, MAX_UPSCALED, MAX_UPSCALER_STEPS
+from textdiff.trajectory import MAX_SEED, Request
+
+MAX_CHARACTERS = MAX_TOKENS - 1
+# Field -> (lowest, highest, whole numbers only).
+NUMBERS = {
+    "candidates": (1, MAX_CANDIDATES, True),
+    "steps": (1, MAX_STEPS, True),
+    "guidance": (1, 20, False),
+    "seed": (0, MAX_SEED, True),
+    "keep_only_if_above": (0, 2, False),
+    "delete_under": (0, 1, False),
+    "upscaled": (0, MAX_UPSCALED, True),
+    "upscaler_steps": (1, MAX_UPSCALER_STEPS, True),
+}
+# Field -> what it may be. samplers.py and readers/ have what these names stand for, and need torch.
+NAMES = {"sampler": ("dpm++2m", "ddim", "ddpm"), "reader": ("rapidocr", "easyocr", "tesseract")}
+SWITCHES = ("watch", "readability")
+FIELDS = tuple(field.name for field in dataclasses.fields(Request))
+
+
+def number_problem(name: str, value: float | None) -> str | None:
+    """One sentence if `value` is not a number that the field `name` takes, else None."""
+    low, high, whole = NUMBERS[name]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and low <= value <= high and (not whole or math.floor(value) == value):
+        return None
+    return f"{_spoken(name)} must be a {'whole ' if whole else ''}number from {low} to {high}."
+
+
+def checked(values: dict) -> Request:
+    """The request with these values, and defaults for the fields that are not there.
+
+    Raises ValueError with one sentence about the first thing that is wrong.
+    """
+    if unknown := [name for name in values if name not in FIELDS]:
+        raise ValueError(f"A request has no field {_shortened(unknown[0])}.")
+    if problem := _text_problem(values.get("text")):
+        raise ValueError(problem)
+    for name, value in values.items():
+        if name in NUMBERS and (problem := number_problem(name, value)):
+            raise ValueError(problem)
+        if name in NAMES and value not in NAMES[name]:
+            raise ValueError(f"{_spoken(name)} must be one of {', '.join(NAMES[name])}.")
+        if name in SWITCHES and not isinstance(value, bool):
+            raise ValueError(f"{_spoken(name)} must be true or false.")
+    whole = {name: int(value) for name, value in values.items() if name in NUMBERS and NUMBERS[name][2]}
+    return Request(**values | whole)
+
+
+def _text_problem(text) -> str | None:
+    if not isinstance(text, str):
+        return "A request needs a text."
+    if len(text) > MAX_CHARACTERS:
+        return f"The text has {len(text)} characters; {MAX_CHARACTERS} is the most that any model here takes."
+    if re.search("[\ud800-\udfff]", text):  # half of a character: no file and no page can hold it
+        return "The text is not made of whole characters."
+    return None
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _shortened(name) -> str:
+    return repr(name)[:40]

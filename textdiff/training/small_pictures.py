@@ -1,0 +1,110 @@
+"""The small pictures that an upscaler learns from: the large ones at half the size, and slightly wrong.
+
+A base model does not draw what the renderer draws. An upscaler that has only ever seen perfect small pictures
+copies every flaw of the base's, and enlarges it. So the small pictures are spoilt in training: some are
+shifted by a pixel, blurred, or have thicker or thinner strokes; some a base model has drawn again; and all
+are noisy, by an amount that the network is told (noise conditioning augmentation, see networks/upscaler.py).
+
+Legend: B pictures, H and W pixels of the large picture, h and w of the small one, T tokens.
+"""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from textdiff.config import TrainConfig
+from textdiff.denoiser import Denoiser
+from textdiff.networks.unet import UNet
+from textdiff.noise_schedule import cosine, level
+from textdiff.prediction import add_noise
+from textdiff.samplers import STEP_RULES, sample
+
+_REDRAWN_FROM = (0.3, 0.7)  # times: early enough to keep the layout, late enough to mistake a letter
+_REDRAWING_STEPS, _REDRAWING_GUIDANCE = 4, 3.0
+_STROKES = 0.6  # at most so much of the way to strokes that are a pixel thicker or thinner on every side
+
+
+def halved(pictures: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, 3, H/2, W/2): the mean of every two by two pixels."""
+    return F.avg_pool2d(pictures, 2)
+
+
+def small_pictures(
+    x0: Tensor, config: TrainConfig, generator: Generator, base: Denoiser | None = None
+) -> tuple[Tensor, Tensor]:
+    """What the upscaler is given to draw x0 (B, 3, H, W): small pictures (B, 3, h, w), their times (B,).
+
+    All chance comes from the `generator`, which is on the CPU and nobody else's: the pictures, times and
+    noise of the rest of training are the same with and without. `base`, bound to the texts of the batch,
+    draws some of them again.
+    """
+    small = halved(x0)
+    if base is not None:
+        chosen = torch.rand(len(x0), generator=generator) < config.redrawn_share
+        if chosen.any():
+            chosen = chosen.to(x0.device)
+            small[chosen] = redrawn(small[chosen], replace(base, ids=base.ids[chosen]), generator)
+    wrong = torch.rand(len(x0), generator=generator) < config.wrong_share
+    small = _where(wrong, spoilt(small, generator), small)
+    times = config.small_t * torch.rand(len(x0), generator=generator).to(x0.device)
+    eps = torch.randn(small.shape, generator=generator).to(small)
+    return add_noise(small, eps, *(value[:, None, None, None] for value in cosine(times))), times
+
+
+def clean_small_pictures(x0: Tensor) -> tuple[Tensor, Tensor]:
+    """The same as at sampling: nothing is wrong with the small pictures, and there is no noise in them."""
+    return halved(x0), x0.new_zeros(len(x0))
+
+
+def spoilt(small: Tensor, generator: Generator) -> Tensor:
+    """Each picture (B, 3, h, w) with one flaw out of three: a shift, a blur, or strokes of another width."""
+    count, places = len(small), range(-1, 2)
+    kind = torch.randint(3, (count,), generator=generator)
+    down, right = torch.randint(-1, 2, (2, count), generator=generator).tolist()
+    amount = torch.rand(count, generator=generator).to(small)[:, None, None, None]
+    thicker = torch.rand(count, generator=generator) < 0.5
+
+    framed = F.pad(small, (1, 1, 1, 1), mode="replicate")  # (B, 3, h + 2, w + 2)
+    height, width = small.shape[2:]
+    around = [framed[..., 1 + y : 1 + y + height, 1 + x : 1 + x + width] for y in places for x in places]
+    shifted = torch.stack([around[3 * (1 + down[k]) + 1 + right[k]][k] for k in range(count)])
+    blurred = torch.lerp(small, torch.stack(around).mean(0), amount)
+    # Dark ink grows under a minimum and shrinks under a maximum; light ink the other way round.
+    extreme = _where(thicker, torch.stack(around).amin(0), torch.stack(around).amax(0))
+    restroked = torch.lerp(small, extreme, _STROKES * amount)
+    return _where(kind == 0, shifted, _where(kind == 1, blurred, restroked))
+
+
+def redrawn(small: Tensor, base: Denoiser, generator: Generator) -> Tensor:
+    """What a base model makes of the pictures (B, 3, h, w) when it finds them in noise: it draws them again.
+
+    From pure noise it would place the text elsewhere, and there would be no large picture to learn. This is
+    SDEdit (Meng et al. 2022): noise up to a time in between, then a few steps of DDIM.
+    """
+    low, high = _REDRAWN_FROM
+    start = low + (high - low) * torch.rand((), generator=generator).item()
+    eps = torch.randn(small.shape, generator=generator).to(small)
+    noisy = add_noise(small, eps, *level(base.schedule, start))
+    times = torch.linspace(start, 0.0, _REDRAWING_STEPS + 1, dtype=torch.float64)
+    for move in sample(base, noisy, times, STEP_RULES["ddim"], [generator] * len(small)):
+        last = move.x_next
+    return last
+
+
+def redrawing(base: UNet, ids: Tensor, null_ids: Tensor, autocast: torch.dtype | None) -> Denoiser:
+    """The base model, bound to the texts ids (B, T) of a batch."""
+    return Denoiser(
+        network=base,
+        ids=ids,
+        null_ids=null_ids,
+        guidance=_REDRAWING_GUIDANCE,
+        autocast=autocast,
+        one_by_one=False,
+    )
+
+
+def _where(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """Picture by picture: `one` where `chosen` (B,) is true, else `other`."""
+    return torch.where(chosen.to(one.device)[:, None, None, None], one, other)
