@@ -23,9 +23,9 @@ def main() -> None:
 
     def get_writer():  # called behind the page, which answers first
         from textdiff.checkpoints import SHIPPED, load_checkpoint
-        from textdiff.writer import Writer
+        from textdiff.experiments.laboratory import Laboratory
 
-        return Writer(load_checkpoint(options.weights or SHIPPED))
+        return Laboratory(load_checkpoint(options.weights or SHIPPED))
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the runs of visitors are removed then, too
     with tempfile.TemporaryDirectory(prefix="textdiff-") as runs:

@@ -4,7 +4,10 @@ import json
 import re
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import numpy as np
@@ -16,15 +19,19 @@ from matplotlib import colormaps
 
 from textdiff import alphabet
 from textdiff.config import PRESETS
+from textdiff.picture_settings import picture_with_settings
+from textdiff.request_link import to_query
+from textdiff.request_rules import NUMBERS, number_problem
 from textdiff.run_folder import load, save
 from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import MAX_SEED, Request
 from textdiff.ui import page as page_file
-from textdiff.ui.page import Turn, build_page, check, once, write
+from textdiff.ui.page import Turn, build_page, check, following, once, restore, write
 from textdiff.ui.run_store import RunStore, address, first_recorded
 from textdiff.ui.serving import launch_settings
-from textdiff.ui.viewer_component import LESSONS, VIEWER, show_live
-from textdiff.ui.write_panel import EXAMPLES, SAMPLERS, build_write_panel, number_problem
+from textdiff.ui.viewer_component import show_live
+from textdiff.ui.viewer_files import VIEWER, VIEWS, lessons, viewer_script, viewer_style
+from textdiff.ui.write_panel import EXAMPLES, SAMPLERS, build_write_panel
 
 # Gradio's own statistics use what pandas has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:::gradio.queueing")
@@ -221,6 +228,54 @@ def test_the_model_is_loaded_once_however_many_ask_and_again_after_a_failure():
     assert answers == ["writer"] * 4 and len(calls) == 2
 
 
+def opened(**query) -> SimpleNamespace:
+    """What Gradio says about a visitor who came by a link with this query."""
+    return SimpleNamespace(query_params=query)
+
+
+def changes(panel, updates: list) -> dict[str, dict]:
+    """Field -> what becomes of it."""
+    fields = zip(panel.fields, updates, strict=True)
+    return {
+        name: {key: change[key] for key in ("value", "visible") if key in change} for name, change in fields
+    }
+
+
+def test_a_link_fills_in_the_form_and_hides_what_a_teacher_hides(panel):
+    query = dict(parse_qsl(to_query(Request(text="Hi\nyou", seed=8, watch=False), hidden=("steps", "seed"))))
+    filled = changes(panel, following(panel)(opened(**query, view="api")))
+    assert filled["text"] == {"value": "Hi\nyou"} and filled["watch"] == {"value": False}
+    assert filled["seed"] == {"value": 8, "visible": False} and filled["steps"]["visible"] is False
+    assert not any(changes(panel, following(panel)(opened())).values())
+    assert changes(panel, following(panel)(opened(seed="8")))["text"] == {}
+
+
+def test_a_link_that_makes_no_sense_changes_nothing_and_is_answered_with_a_sentence(panel, monkeypatch):
+    told = []
+    monkeypatch.setattr(gr, "Warning", told.append)
+    for query in ({"text": "x" * 10_000}, {"text": "Hi", "seed": "-1"}, {"text": "Hi", "hide": "text"}):
+        assert not any(changes(panel, following(panel)(opened(**query))).values())
+    assert len(told) == 3 and all(sentence.startswith("This link was not followed") for sentence in told)
+
+
+def test_a_picture_brings_its_settings_back(panel, tmp_path):
+    request = Request(text="Hi", seed=11, steps=5, sampler="ddim", keep_only_if_above=0.7)
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(picture_with_settings(replace(fake_generation(), request=request)))
+    *fields, emptied, shown = restore(panel, str(picture))
+    assert panel.request(*(field["value"] for field in fields)) == request
+    assert emptied is None and shown == gr.skip()
+
+
+def test_another_picture_gets_a_sentence_and_changes_nothing(panel, tmp_path):
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")
+    for given in (str(picture), None):
+        *fields, emptied, shown = restore(panel, given)
+        assert not any(changes(panel, fields).values()) and emptied is None
+        assert "no picture of textdiff" in shown["problem"]
+
+
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     recorded, runs = tmp_path_factory.mktemp("recorded"), tmp_path_factory.mktemp("runs")
@@ -261,6 +316,11 @@ def test_the_samplers_on_offer_are_those_that_there_are():
     assert {name for _, name in SAMPLERS} == set(STEP_RULES)
 
 
+def test_every_number_on_the_form_has_its_range(panel):
+    numbers = {name for name, field in panel.fields.items() if isinstance(field, gr.Number)}
+    assert numbers and numbers <= set(NUMBERS)
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_examples_fit_the_shipped_model(example):
     model = PRESETS["first-words"].model
@@ -268,22 +328,32 @@ def test_the_examples_fit_the_shipped_model(example):
 
 
 def test_the_viewer_has_the_colours_of_cividis():
-    script = (VIEWER / "viewer.js").read_text(encoding="utf-8")
+    script = (VIEWER / "core.js").read_text(encoding="utf-8")
     table = "".join(re.findall(r'"([0-9a-f]{96})"', script))
     ours = np.array([int(table[at : at + 2], 16) for at in range(0, len(table), 2)]).reshape(256, 3)
     np.testing.assert_array_equal(ours, np.rint(colormaps["cividis"](np.arange(256))[:, :3] * 255))
 
 
 def test_the_viewer_writes_no_html_and_names_no_other_machine():
-    script = (VIEWER / "viewer.js").read_text(encoding="utf-8")
-    style = (VIEWER / "viewer.css").read_text(encoding="utf-8")
+    script, style = viewer_script(), viewer_style()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script)
     addresses = set(re.findall(r"https?://[^\"' )]+", script + style))
     assert addresses == {"http://www.w3.org/2000/svg"}  # the name of a namespace; nothing is fetched from it
 
 
-@pytest.mark.parametrize("view", ["denoising", "attention", "candidates"])
+def test_every_file_of_the_viewer_is_part_of_its_script_or_its_style():
+    written = viewer_script() + viewer_style()
+    files = [path for path in VIEWER.rglob("*") if path.is_file()]
+    assert files and all(path.read_text(encoding="utf-8") in written for path in files)
+
+
+def test_the_viewer_may_stand_inside_of_an_html_file():
+    assert not re.search(r"</?script|<!--", viewer_script(), re.IGNORECASE)
+    assert "</style" not in viewer_style().lower()
+
+
+@pytest.mark.parametrize("view", VIEWS)
 def test_every_view_has_a_lesson_of_two_or_three_sentences(view):
-    lesson = (LESSONS / f"{view}.md").read_text(encoding="utf-8").strip()
+    lesson = lessons()[view]
     assert 2 <= len(re.findall(r"[.!?](?:\s|$)", lesson)) <= 3
     assert "\n\n" not in lesson

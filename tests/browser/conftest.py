@@ -1,13 +1,20 @@
 """A page with a fake writer behind it and a real Chromium in front of it."""
 
+import http.server
+import json
 import os
 import shutil
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+from textdiff.ui.viewer_files import SCRIPTS, VIEWER, viewer_style
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -82,7 +89,7 @@ def visit(chromium, site):
 
     def note(request) -> None:
         address = urlsplit(request.url)
-        if address.scheme not in ("data", "blob") and address.hostname != "127.0.0.1":
+        if address.scheme not in ("data", "blob", "file") and address.hostname != "127.0.0.1":
             strangers.append(request.url)
 
     def open_page(width: int = 1280, height: int = 900, url: str | None = None, **options):
@@ -100,3 +107,54 @@ def visit(chromium, site):
         context.close()
     assert strangers == []
     assert errors == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience(chromium):
+    """Whatever is expected on a page may take its time on a busy machine."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=30_000)
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Serves a folder of files and returns its address."""
+    handler = partial(_QuietHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def bare(serve, tmp_path):
+    """A page with nothing but the viewer in it, which plays a copy of a run folder; returns its address."""
+
+    def make(recorded: Path, change: Callable[[dict], None] = lambda run: None) -> str:
+        shutil.copytree(recorded, tmp_path / "run")
+        run = json.loads((tmp_path / "run" / "run.json").read_text())
+        change(run)
+        (tmp_path / "run" / "run.json").write_text(json.dumps(run))
+        shutil.copytree(VIEWER, tmp_path, dirs_exist_ok=True)
+        scripts = "".join(f"<script src={name}></script>" for name in SCRIPTS)
+        (tmp_path / "index.html").write_text(
+            f"<!doctype html><meta charset=utf-8><style>{viewer_style()}</style>"
+            f"<div id=textdiff></div>{scripts}<script>const element = document.getElementById('textdiff');"
+            "viewer = textdiff.mountViewer(element, { runUrl: 'run/' })</script>"
+        )
+        return f"{serve}/index.html"
+
+    return make
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        if self.path == "/favicon.ico":
+            self.send_response(204)
+            self.end_headers()
+        else:
+            super().do_GET()

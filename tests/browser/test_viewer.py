@@ -1,53 +1,23 @@
 """The page in a real browser, from the recorded run on screen to a visitor's own."""
 
-import http.server
+import base64
 import json
 import re
-import threading
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib import colormaps
-from PIL import Image
+from looking import expect, frame, open_view, pixels, requests_from_now_on
+
+from textdiff.ui.viewer_files import VIEWS, viewer_script
 
 # Gradio's own statistics use what pandas has deprecated.
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:::gradio.queueing")]
 
-VIEWER = Path(__file__).parents[2] / "textdiff" / "ui" / "viewer"
-PIXELS = """canvas => [canvas.width, canvas.height,
-    ...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]"""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def patience(chromium):
-    """Whatever is expected on a page may take its time on a busy machine."""
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=30_000)
-
-
-def expect(*arguments):
-    from playwright.sync_api import expect as playwright_expect
-
-    return playwright_expect(*arguments)
-
-
-def pixels(canvas) -> np.ndarray:
-    """(H, W, 3) uint8, what is drawn on the canvas."""
-    width, height, *levels = canvas.evaluate(PIXELS)
-    return np.array(levels, dtype=np.uint8).reshape(height, width, 4)[..., :3]
-
-
-def frame(file: Path, side: int, column: int, row: int = 0) -> np.ndarray:
-    """One square of a sheet of squares."""
-    sheet = np.array(Image.open(file))
-    return sheet[row * side : (row + 1) * side, column * side : (column + 1) * side]
-
 
 def canvas_of(page, kind: str):
-    return page.locator(".td-figures figure").filter(has_text=kind).locator("canvas")
+    title = page.locator("figcaption span", has_text=kind)
+    return page.locator(".td-figures figure").filter(has=title).locator("canvas")
 
 
 def choose(page, text: str, **settings) -> None:
@@ -73,19 +43,6 @@ def fill(page, field, value: str) -> None:
 def write(page, text: str, **settings) -> None:
     choose(page, text, **settings)
     page.locator("#write").click()
-
-
-def requests_from_now_on(page) -> list[str]:
-    """Grows with every request, once the page has everything that it asks for by itself."""
-    expect(page.locator("#text")).to_contain_text("Up to 48 characters")
-    page.wait_for_timeout(300)
-    requests = []
-    page.on("request", lambda request: requests.append(request.url))
-    return requests
-
-
-def open_view(page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
 
 
 def test_a_recorded_run_is_on_screen_before_the_first_click(visit, site):
@@ -134,83 +91,6 @@ def test_arrow_keys_in_the_text_belong_to_the_text(visit):
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Home")
     expect(page.locator(".td-where")).to_have_text("step 7 of 12")
-
-
-def test_a_click_on_a_character_shows_its_weights_as_they_are_in_the_atlas(visit, site):
-    page = visit()
-    open_view(page, "Attention")
-    page.get_by_role("button", name=re.compile("Character 8 of 11: o")).click()
-    page.get_by_label("Head").select_option("1")
-    run = json.loads((site.recorded / "run.json").read_text())
-    names = [(layer["name"], layer["direction"]) for layer in run["layers"]]
-    files = run["candidates"][run["best"]]["files"]["attention"]
-    for direction, label in [("text_to_image", "Text to picture"), ("image_to_text", "Picture to text")]:
-        page.locator(".td-choice label", has_text=label).click()
-        expect(page.get_by_role("radio", name=label)).to_be_checked()
-        number = names.index(("up.8x8_block0", direction))
-        levels = frame(site.recorded / files[number]["file"], 8, column=6, row=1 * len(run["tokens"]) + 8)
-        wanted = np.rint(colormaps["cividis"](levels)[..., :3] * 255)
-        expect(page.locator(".td-map")).to_be_visible()
-        expect(page.locator(".td-map")).to_have_attribute("width", "8")
-        np.testing.assert_array_equal(pixels(page.locator(".td-map")), wanted)
-        expect(page.locator(".td-ticks span").last).to_have_text(f"{files[number]['scale']:.2f}")
-        strongest = levels.max() / 255 * files[number]["scale"]
-        expect(page.locator(".td-readout")).to_contain_text(f"strongest: {strongest:.2f}")
-
-
-def test_the_taught_head_is_marked_and_the_mean_of_heads_is_their_mean(visit, site):
-    page = visit()
-    open_view(page, "Attention")
-    head = page.get_by_label("Head")
-    expect(head.locator("option")).to_have_text(["mean of heads", "head 0 (taught)", "head 1"])
-    expect(page.locator(".td-taught")).to_contain_text("This head was taught")
-    head.select_option("mean")
-    run = json.loads((site.recorded / "run.json").read_text())
-    file = site.recorded / run["candidates"][run["best"]]["files"]["attention"][3]["file"]
-    tokens = len(run["tokens"])
-    levels = np.mean([frame(file, 8, column=6, row=head * tokens + 1) for head in range(2)], axis=0)
-    shown = pixels(page.locator(".td-map"))
-    nearest = np.floor(levels + 0.5).astype(int)  # a half is rounded up there
-    np.testing.assert_array_equal(shown, np.rint(colormaps["cividis"](nearest)[..., :3] * 255))
-
-
-def test_scrubbing_the_attention_sends_no_request_once_its_layer_is_there(visit):
-    page = visit()
-    open_view(page, "Attention")
-    expect(page.locator(".td-map")).to_be_visible()
-    requests = requests_from_now_on(page)
-    before = pixels(page.locator(".td-map"))
-    for _ in range(6):
-        page.keyboard.press("ArrowLeft")
-    expect(page.locator(".td-where")).to_have_text("step 1 of 12")
-    assert (pixels(page.locator(".td-map")) != before).any()
-    page.get_by_role("button", name=re.compile("Character 2 of 11: e")).click()
-    assert requests == []
-
-
-def test_a_click_on_a_candidate_loads_it_in_the_other_views(visit, site):
-    page = visit()
-    open_view(page, "Candidates")
-    cards = page.locator(".td-card")
-    expect(cards).to_have_count(4)
-    expect(page.locator(".td-reader")).to_contain_text("fake reader 1.0")
-    run = json.loads((site.recorded / "run.json").read_text())
-    second = next(candidate for candidate in run["candidates"] if candidate["verdict"]["rank"] == 2)
-    card = cards.nth(1)
-    expect(card.locator(".td-transcript")).to_have_text(second["reading"]["text"], use_inner_text=True)
-    expect(card.locator(".td-rule")).to_have_text(second["verdict"]["rule"])
-    expect(card).to_contain_text(f"similarity {second['verdict']['similarity']:.3f}")
-    missing = card.locator(".td-missing")
-    missing.locator("summary").click()
-    shown = [trigram.replace("\n", "↵").replace(" ", "␣") for trigram, _ in second["missing"]]
-    expect(missing.locator("code")).to_have_text(shown)
-    card.locator("button").click()
-    with page.expect_response(lambda response: response.url.endswith(second["files"]["eps"])):
-        open_view(page, "Denoising")
-    page.wait_for_timeout(300)
-    file = site.recorded / second["files"]["eps"]
-    step = int(page.get_by_role("slider", name="Step").input_value())
-    np.testing.assert_array_equal(pixels(canvas_of(page, "Guess at the noise")), frame(file, 64, step))
 
 
 def test_a_text_is_written_with_previews_and_takes_the_place_of_the_recorded_run(visit, site):
@@ -315,33 +195,155 @@ def test_nothing_is_wider_than_a_phone(visit, scheme):
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_viewer_plays_a_run_in_a_bare_page(visit, site, tmp_path):
-    (tmp_path / "index.html").write_text(
-        "<!doctype html><meta charset=utf-8><link rel=stylesheet href=viewer.css><div id=here></div>"
-        "<script src=viewer.js></script><script>viewer = mountViewer(here, { runUrl: 'run/' })</script>"
+def opened(page, fragment: str) -> None:
+    """The page's address ends like this, a moment after the last change."""
+    page.wait_for_function("hash => location.hash === hash", arg=fragment)
+
+
+def test_an_address_opens_the_view_and_the_step_that_it_names(visit, site):
+    page = visit(url=f"{site.url}#view=attention&step=3&character=8&head=1&opacity=0.5")
+    expect(page.locator(".td-where")).to_have_text("step 4 of 12")
+    expect(page.get_by_role("tab", name="Attention")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("button", name="Character 8 of 11: o")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Head")).to_have_value("1")
+    expect(page.get_by_label("Opacity")).to_have_value("0.5")
+
+
+def test_the_address_says_what_differs_from_where_the_run_opens(visit):
+    page = visit()
+    expect(page.locator(".td-where")).to_have_text("step 7 of 12")
+    requests = requests_from_now_on(page)
+    page.keyboard.press("ArrowRight")
+    opened(page, "#step=7")
+    open_view(page, "Candidates")
+    opened(page, "#view=candidates&step=7")
+    open_view(page, "Denoising")
+    page.keyboard.press("ArrowLeft")
+    opened(page, "")
+    page.evaluate("location.hash = 'view=attention&step=0'")
+    expect(page.locator(".td-where")).to_have_text("step 1 of 12")
+    expect(page.get_by_role("tab", name="Attention")).to_have_attribute("aria-selected", "true")
+    assert requests and all(url.endswith(".png") for url in requests)  # what other views show
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "view=constructor&step=-1&candidate=4&character=12",
+        "view=<img src=x onerror=boom()>&step=1e1&opacity=7&head=mean;boom()&stretch=1",
+        "__proto__=1&constructor=2&toString=3&playing=true&cell=5&step=",
+        "%E0%A4%A&%00=%00&step=%00&&&=&layer=up.9x9&direction=sideways&picture=toString",
+        "step=" + "9" * 5000 + "&view=" + "x" * 5000,
+    ],
+)
+def test_a_hostile_address_opens_the_run_as_if_it_said_nothing(visit, site, bare, fragment):
+    page = visit(url=f"{bare(site.recorded)}#{fragment}")
+    expect(page.locator(".td-where")).to_have_text("step 12 of 12")
+    state = page.evaluate("viewer.state")
+    assert state.items() >= {"view": "denoising", "candidate": 1, "character": 1, "playing": False}.items()
+    assert state.items() >= {"head": 0, "opacity": 0.8, "stretch": False, "cell": None}.items()
+    assert state.items() >= {"layer": "up.8x8_block0", "direction": "text_to_image", "picture": "all"}.items()
+    assert not state.keys() & {"__proto__", "constructor", "toString"}
+
+
+def test_fields_of_an_address_that_contradict_each_other_are_made_to_agree(visit, site, bare):
+    page = visit(url=f"{bare(site.recorded)}#view=attention&layer=up.4x4_block0&head=1")
+    expect(page.get_by_label("Head")).to_have_value("1")
+    page.evaluate("viewer.set({ cell: 63 })")
+    assert page.evaluate("viewer.state.cell") is None  # there are 16 cells in this layer
+    page.evaluate("viewer.set({ layer: 'up.8x8_block0', cell: 63, step: 99, head: 7, view: 'none' })")
+    assert page.evaluate("viewer.state.cell") == 63
+    assert page.evaluate("[viewer.state.step, viewer.state.head, viewer.state.view]") == [11, 1, "attention"]
+
+
+def test_the_difference_is_the_guess_with_the_text_less_the_one_without(visit, site):
+    page = visit(url=f"{site.url}#picture=difference&step=4")
+    figures = page.locator(".td-figures figure")
+    expect(figures.filter(visible=True)).to_have_count(1)
+    run = json.loads((site.recorded / "run.json").read_text())
+    files = run["candidates"][run["best"]]["files"]
+    x0, without = (frame(site.recorded / files[kind], 64, 4) / 127.5 for kind in ("x0", "x0_unconditional"))
+    shown = pixels(page.locator("figure.td-difference canvas"))
+    np.testing.assert_allclose(shown, 127.5 + 127.5 * (x0 - without) / 2, atol=0.51)
+    page.locator("figure.td-difference button").click()
+    expect(figures.filter(visible=True)).to_have_count(5)
+
+
+def test_the_schedule_marks_the_present_step(visit, site):
+    page = visit()
+    expect(page.locator(".td-where")).to_have_text("step 7 of 12")
+    steps = json.loads((site.recorded / "run.json").read_text())["steps"]
+    expect(page.locator(".td-schedule .td-dot-a")).to_have_count(len(steps))
+    for key, step in [("ArrowLeft", steps[5]), ("ArrowRight", steps[6])]:
+        page.keyboard.press(key)
+        picture, noise = (page.locator(f".td-schedule .td-here-{line}") for line in "ab")
+        expect(picture).to_have_attribute("cx", f"{100 - 100 * step['t']:.2f}%")
+        expect(picture).to_have_attribute("cy", f"{100 - 100 * step['alpha']:.2f}%")
+        expect(noise).to_have_attribute("cy", f"{100 - 100 * step['sigma']:.2f}%")
+        expect(page.locator(".td-schedule figcaption")).to_contain_text(f"noise σ {step['sigma']:.2f}")
+
+
+def readable(run: dict, candidate: int) -> None:
+    """Let `candidate` be read at every step: character i is right from step i on, the last one never."""
+    text, steps = run["request"]["text"], len(run["steps"])
+    right = [[i <= step and i < len(text) - 1 for i in range(len(text))] for step in range(steps)]
+    run["candidates"][candidate]["readability"] = [
+        {"text": f"<b>{step}", "similarity": step / steps, "right": right[step]} for step in range(steps)
+    ]
+
+
+def test_readability_stands_under_the_slider_where_it_was_measured(visit, site, bare):
+    page = visit(url=f"{bare(site.recorded, lambda run: readable(run, 1))}#step=6")
+    expect(page.locator(".td-says")).to_have_text("<b>6")
+    expect(page.locator(".td-value")).to_contain_text("0.50")
+    chips = page.locator(".td-settled span")
+    expect(chips).to_have_text([str(step) for step in range(1, 11)] + ["never"])
+    expect(page.locator(".td-by-now")).to_have_count(7)
+    slider = page.get_by_role("slider", name="Step").bounding_box()
+    mark = page.locator(".td-readability .td-here-a").bounding_box()
+    thumb = slider["x"] + 8 + (slider["width"] - 16) * 6 / 11  # the thumb is 16 pixels wide
+    assert abs(mark["x"] + mark["width"] / 2 - thumb) < 1
+    page.get_by_role("button", name="w: right from step 7 on").click()
+    page.get_by_role("button", name="e: right from step 2 on").click()
+    expect(page.locator(".td-where")).to_have_text("step 2 of 12")
+    expect(page.locator(".td-says")).to_have_text("<b>1")
+    page.locator(".td-thumb").nth(1).click()
+    expect(page.locator(".td-readability")).not_to_be_visible()
+
+
+def test_the_viewer_plays_a_run_in_a_bare_page(visit, site, bare):
+    page = visit(url=bare(site.recorded))
+    expect(page.locator(".td-prompt")).to_have_text("Hello↵world")
+    expect(page.locator(".td-where")).to_have_text("step 12 of 12")
+    page.get_by_role("slider", name="Step").focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("viewer.state.step") == 10
+    open_view(page, "Candidates")
+    expect(page.locator(".td-card")).to_have_count(4)
+    assert page.get_by_role("button", name="use this seed").count() == 0
+
+
+def test_two_viewers_play_in_one_file_without_a_server(visit, site, tmp_path):
+    names = [path.relative_to(site.recorded).as_posix() for path in site.recorded.rglob("*.*")]
+    files = {name: data_address(site.recorded / name) for name in names}
+    (tmp_path / "replay.html").write_text(
+        f"<!doctype html><meta charset=utf-8><div id=one></div><div id=two></div>"
+        f"<script>{viewer_script()}</script><script>{viewer_script()}</script><script>"
+        f"const files = {json.dumps(files)};"
+        "const mount = (id) => textdiff.mountViewer(document.getElementById(id),"
+        " { runUrl: '', files, recorded: true, hash: false });"
+        "first = mount('one'); second = mount('two'); second.set({ step: 2 });</script>"
     )
-    for name, source in [("viewer.js", VIEWER), ("viewer.css", VIEWER)]:
-        (tmp_path / name).write_bytes((source / name).read_bytes())
-    (tmp_path / "run").symlink_to(site.recorded)
-    handler = partial(_QuietHandler, directory=tmp_path)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        page = visit(url=f"http://127.0.0.1:{server.server_port}/index.html")
-        expect(page.locator(".td-prompt")).to_have_text("Hello↵world")
-        expect(page.locator(".td-where")).to_have_text("step 12 of 12")
-        page.get_by_role("slider", name="Step").focus()
-        page.keyboard.press("ArrowLeft")
-        assert page.evaluate("viewer.state.step") == 10
-        server.shutdown()
+    page = visit(url=f"{(tmp_path / 'replay.html').as_uri()}#step=9")
+    expect(page.locator("#one .td-where")).to_have_text("step 7 of 12")
+    expect(page.locator("#two .td-where")).to_have_text("step 3 of 12")
+    expect(page.locator("#one .td-tab")).to_have_count(len(VIEWS))
+    canvas = page.locator("#two .td-noisy canvas")
+    np.testing.assert_array_equal(pixels(canvas), frame(site.recorded / "candidate-01" / "noisy.png", 64, 2))
+    page.wait_for_timeout(600)
+    assert page.evaluate("location.hash") == "#step=9"
 
 
-class _QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        if self.path == "/favicon.ico":
-            self.send_response(204)
-            self.end_headers()
-        else:
-            super().do_GET()
+def data_address(path: Path) -> str:
+    kind = "application/json" if path.suffix == ".json" else "image/png"
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -5,18 +5,25 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from textdiff.picture_settings import read_settings
+from textdiff.request_link import from_query
+from textdiff.request_rules import number_problem
 from textdiff.trajectory import Generation, Request
+from textdiff.ui.experiments_panel import guided, muted, within
 from textdiff.ui.run_store import RunStore, address, first_recorded
-from textdiff.ui.viewer_component import build_viewer, show_live, show_problem, show_run
-from textdiff.ui.write_panel import DEFAULTS, WritePanel, build_write_panel, number_problem
+from textdiff.ui.sharing import shared
+from textdiff.ui.viewer_component import build_viewer, show_answer, show_live, show_problem, show_run
+from textdiff.ui.write_panel import DEFAULTS, WritePanel, build_write_panel
 
 if TYPE_CHECKING:  # the page answers before torch has been imported
+    from textdiff.experiments.laboratory import Laboratory
     from textdiff.writer import Writer
 
 HEADING = """# textdiff
@@ -24,6 +31,8 @@ A small image model that can write. Give it a few words, watch it draw them, and
 """
 PREVIEW_SECONDS = 0.1  # at least so much time between two previews, or the page falls behind the run
 ONE_MODEL = {"concurrency_id": "model", "concurrency_limit": 1}  # one run at a time, whoever asks
+# What a view asks for -> what answers it.
+EXPERIMENTS = {"mute": muted, "within": within, "guidance": guided}
 OUR_FAULT = (
     "Something went wrong here, not with your text; whoever runs this page finds the reason in its log."
 )
@@ -46,7 +55,7 @@ class Turn:
         self.going_on = False
 
 
-def build_page(get_writer: Callable[[], "Writer"], recorded_runs: Path, runs: Path) -> gr.Blocks:
+def build_page(get_writer: Callable[[], "Laboratory"], recorded_runs: Path, runs: Path) -> gr.Blocks:
     """The page around the writer that `get_writer` loads, once, after the page has first answered.
 
     `recorded_runs` holds the run folders that come with the project; fresh ones go to `runs` for a while.
@@ -56,7 +65,7 @@ def build_page(get_writer: Callable[[], "Writer"], recorded_runs: Path, runs: Pa
     recorded = first_recorded(recorded_runs)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
-    with gr.Blocks(title="textdiff", analytics_enabled=False) as page:
+    with gr.Blocks(title="textdiff", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown(HEADING, elem_id="heading")
         panel = build_write_panel()
         viewer = build_viewer(show_run(address(recorded), recorded=True) if recorded else None)
@@ -77,8 +86,22 @@ def build_page(get_writer: Callable[[], "Writer"], recorded_runs: Path, runs: Pa
         )
         written.failure(give_up, turn, outputs, queue=False, **quiet)
         panel.stop.click(press_stop, turn, panel.stop, queue=False, **quiet)
+        seeded = [panel.fields["seed"], panel.fields["candidates"], viewer]
+        viewer.use_seed(use_seed, None, seeded, queue=False, **quiet)
+        for action, experiment in EXPERIMENTS.items():
+            listen = getattr(viewer, action)
+            asked = listen(answering(get_writer, action, experiment), None, viewer, **ONE_MODEL, **quiet)
+            asked.failure(partial(show_answer, action, problem=FULL), None, viewer, queue=False, **quiet)
+        share = answering(lambda: None, "export", lambda _, asked: [shared(asked, recorded_runs, runs)])
+        asked = viewer.export(share, None, viewer, concurrency_id="export", concurrency_limit=1, **quiet)
+        asked.failure(partial(show_answer, "export", problem=FULL), None, viewer, queue=False, **quiet)
+        restored = [*panel.inputs, panel.picture, viewer]
+        panel.picture.upload(partial(restore, panel), panel.picture, restored, queue=False, **quiet)
+        followed = page.load(following(panel), None, panel.inputs, concurrency_limit=None, **quiet)
         greeted = [panel.fields["text"], panel.fields["reader"], viewer]
-        page.load(partial(introduce, get_writer), None, greeted, concurrency_limit=None, **quiet)
+        followed.then(
+            partial(introduce, get_writer), panel.fields["reader"], greeted, concurrency_limit=None, **quiet
+        )
         gr.api(endpoint(get_writer, store), api_name="write", **ONE_MODEL)
     return page.queue(max_size=16)
 
@@ -140,13 +163,61 @@ def press_stop(turn: Turn) -> dict:
     return gr.update(value="Stopping …", interactive=False)
 
 
+def use_seed(asked: gr.EventData) -> tuple:
+    """The seed of one candidate, for that picture alone, into the form; nothing is started."""
+    return asked.seed, 1, show_answer("use_seed", seed=asked.seed)
+
+
+def answering(get_writer: Callable[[], "Laboratory"], action: str, experiment: Callable) -> Callable:
+    """What hears of a view's ask(action, details): it answers what `experiment` yields, or one sentence."""
+
+    def answer(asked: gr.EventData) -> Iterator[dict]:
+        sent = asked._data
+        number = (
+            sent.get("number") if isinstance(sent, dict) else None
+        )  # by which the view knows its question
+        try:
+            for details in experiment(get_writer(), sent):
+                yield show_answer(action, number=number, **details)
+        except ValueError as problem:
+            yield show_answer(action, number=number, problem=str(problem))
+        except Exception:
+            log.exception("An experiment failed.")
+            yield show_answer(action, number=number, problem=OUR_FAULT)
+
+    return answer
+
+
 def give_up(turn: Turn) -> tuple:
     """The queue was full."""
     turn.end()
     return show_problem(FULL), *_buttons(going_on=False)
 
 
-def introduce(get_writer: Callable[[], "Writer"]) -> tuple:
+def following(panel: WritePanel) -> Callable:
+    """What a page does with its own address: it fills in the form, hides controls, and starts nothing."""
+
+    def follow(opened: gr.Request) -> list[dict]:
+        try:
+            link = from_query(opened.query_params)
+        except ValueError as problem:
+            gr.Warning(str(problem))
+            return panel.filled({})
+        return panel.filled(link.fields, link.hidden)
+
+    return follow
+
+
+def restore(panel: WritePanel, picture: str | None) -> list:
+    """The settings that a picture carries, into the form; nothing is started and the picture is not kept."""
+    try:
+        values = asdict(read_settings(picture or ""))
+    except ValueError as problem:
+        return [*panel.filled({}), None, show_problem(str(problem))]
+    return [*panel.filled(values), None, gr.skip()]
+
+
+def introduce(get_writer: Callable[[], "Writer"], reader: str) -> tuple:
     """Load the model behind the page, then say what it can take."""
     try:
         writer = get_writer()
@@ -161,7 +232,7 @@ def introduce(get_writer: Callable[[], "Writer"]) -> tuple:
         "digits and punctuation. Shift + Enter writes."
     )
     readers = list(writer.readers)
-    reader = DEFAULTS.reader if DEFAULTS.reader in readers else readers[0]
+    reader = reader if reader in readers else readers[0]
     return gr.update(info=info), gr.update(choices=readers, value=reader), gr.skip()
 
 

@@ -2,19 +2,17 @@
 
 import base64
 import io
-from pathlib import Path
 
 import gradio as gr
 import numpy as np
 from PIL import Image
 
 from textdiff.trajectory import MAX_SEED, Request
-
-VIEWER = Path(__file__).parent / "viewer"
-LESSONS = Path(__file__).parents[2] / "assets" / "lessons"
+from textdiff.ui.viewer_files import lessons, tour, viewer_script, viewer_style
 
 _MOUNT = """
-const viewer = mountViewer(element.querySelector(".td-mount"), { lessons: props.lessons });
+const mount = element.querySelector(".td-mount");
+const viewer = textdiff.mountViewer(mount, { lessons: props.lessons, tour: props.tour, ask: trigger });
 const follow = () => viewer.show(props.value ?? {});
 watch("value", follow);
 follow();
@@ -26,16 +24,19 @@ def build_viewer(value: dict | None) -> gr.HTML:
 
     The template is constant and the value never enters it: Gradio executes what is written between ${ and }
     there. The viewer puts the texts of visitors on the page as text nodes only.
+
+    What a view asks of the page is an event of the component that bears its name: `viewer.use_seed(handler)`
+    hears of ask("use_seed", { seed }), and a parameter `asked: gr.EventData` of the handler has `asked.seed`.
     """
-    style = (VIEWER / "viewer.css").read_text(encoding="utf-8")
     return gr.HTML(
         value=value,
         html_template='<div class="td-mount"></div>',
-        js_on_load=(VIEWER / "viewer.js").read_text(encoding="utf-8") + _MOUNT,
-        head=f"<style>{style}</style>",
+        js_on_load=viewer_script() + _MOUNT,
+        head=f"<style>{viewer_style()}</style>",
         apply_default_css=False,
         elem_id="viewer",
-        lessons={file.stem: file.read_text(encoding="utf-8").strip() for file in LESSONS.glob("*.md")},
+        lessons=lessons(),
+        tour=tour(),
     )
 
 
@@ -49,6 +50,11 @@ def show_problem(sentence: str) -> dict:
     return {"problem": sentence}
 
 
+def show_answer(action: str, **details) -> dict:
+    """What the page answers to a view that asked for `action`; the view finds `details` beside it."""
+    return {"answer": {"action": action, **details}}
+
+
 def show_live(request: Request, stage: str, step: int = 0, x0: np.ndarray | None = None) -> dict:
     """How far the run of `request` has got: `stage` is "waiting", "denoising" or "reading".
 
@@ -60,13 +66,13 @@ def show_live(request: Request, stage: str, step: int = 0, x0: np.ndarray | None
         "steps": request.steps,
         "seeds": [(request.seed + k) % (MAX_SEED + 1) for k in range(request.candidates)],
         "size": 0 if x0 is None else x0.shape[1],
-        "picture": None if x0 is None else _png_address(np.concatenate(x0, axis=1)),
+        "picture": None if x0 is None else png_address(np.concatenate(x0, axis=1)),
     }
     return {"live": live}
 
 
-def _png_address(picture: np.ndarray) -> str:
-    """A data: address of the (H, W, 3) uint8 picture."""
+def png_address(picture: np.ndarray) -> str:
+    """A data: address of the (H, W, 3) or (H, W) uint8 picture."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
