@@ -20,14 +20,15 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    "textdiff",
     "alphabet config trajectory similarity noise_schedule prediction",
     "figures ranking run_json experiments experiments.records",
-    "run_folder",
+    "run_folder request_rules animation",
+    "request_link picture_settings",
     # the network
     "networks networks.blocks",
     "networks.text_encoder networks.weave",
     "networks.unet",
+    "networks.upscaler",
     "attention_capture attention_mute checkpoints",
     # asking it
     "denoiser",
@@ -38,14 +39,20 @@ LAYERS = (
     "readers",
     # the parts together, and who uses them
     "writer",
-    "write experiments.replay",
+    "notebook experiments.replay",
+    "textdiff write",
     "experiments.branch experiments.guidance experiments.self_attention",
-    "ui ui.theme ui.run_store ui.viewer_files ui.write_panel",
-    "ui.viewer_component",
+    "experiments.laboratory",
+    "ui ui.theme ui.run_store ui.lesson_path ui.write_panel",
+    "ui.viewer_files",
+    "ui.viewer_component ui.replay_page",
+    "export",
+    "ui.experiments_panel ui.sharing",
     "ui.serving ui.page",
     "app",
     # last, for nobody else may import it
     "training training.ema training.fonts training.loss training.optimizer training.text_source",
+    "training.backgrounds training.long_text training.small_pictures",
     "training.render training.run_state training.film_strip training.scores",
     "training.dataset training.samples",
     "training.letter_gap training.curve training.errors training.extrapolation training.failures",
@@ -191,6 +198,11 @@ TORCH_FREE = {
     "similarity",
     "ranking",
     "experiments.records",
+    "request_rules",
+    "request_link",
+    "picture_settings",
+    "animation",
+    "export",
 }
 
 

@@ -11,7 +11,7 @@ def launch_settings(recorded_runs: Path, runs: Path) -> dict:
         "server_name": "127.0.0.1",
         "share": False,
         "allowed_paths": [str(recorded_runs.resolve()), str(runs.resolve())],
-        "max_file_size": "1mb",  # there is nothing to upload
+        "max_file_size": "1mb",  # a small picture with settings is all that there is to upload
         "strict_cors": True,
         "show_error": False,  # no traceback for visitors
         "enable_monitoring": False,

@@ -1,13 +1,14 @@
 """The form that a visitor fills in, from the widgets to a Request."""
 
-import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from textdiff import alphabet
-from textdiff.trajectory import MAX_SEED, Request
+from textdiff.request_rules import NAMES, NUMBERS, number_problem
+from textdiff.trajectory import Request
 
 if TYPE_CHECKING:
     from textdiff.writer import Writer
@@ -21,16 +22,6 @@ EXAMPLES = (
 SAMPLERS = (("DPM-Solver++ 2M", "dpm++2m"), ("DDIM", "ddim"), ("DDPM, with fresh noise", "ddpm"))
 DEFAULTS = Request(text="")
 
-# What may be asked for: name -> (lowest, highest, whole numbers only). The writer judges text and reader.
-NUMBERS = {
-    "candidates": (1, 16, True),
-    "steps": (1, 250, True),
-    "guidance": (1, 20, False),
-    "seed": (0, MAX_SEED, True),
-    "keep_only_if_above": (0, 2, False),
-    "delete_under": (0, 1, False),
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class WritePanel:
@@ -39,6 +30,7 @@ class WritePanel:
     fields: dict[str, gr.components.Component]
     write: gr.Button
     stop: gr.Button
+    picture: gr.File  # whose settings are to be restored
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -48,13 +40,13 @@ class WritePanel:
         """The request that the values of `inputs` make; ask `problems` first."""
         chosen = dict(zip(self.fields, values, strict=True))
         chosen["text"] = chosen["text"] or ""
-        whole = [name for name, (_, _, is_whole) in NUMBERS.items() if is_whole]
+        whole = [name for name in chosen if name in NUMBERS and NUMBERS[name][2]]
         return Request(**chosen | {name: int(chosen[name]) for name in whole})
 
     def problems(self, writer: "Writer", *values) -> dict[str, str]:
         """Field name -> one sentence for the visitor, for every field that is wrong."""
         chosen = dict(zip(self.fields, values, strict=True))
-        problems = {name: number_problem(name, chosen[name]) for name in NUMBERS}
+        problems = {name: number_problem(name, chosen[name]) for name in chosen if name in NUMBERS}
         limits, text = writer.limits, chosen["text"] or ""
         problems["text"] = alphabet.problem_with(text, limits.max_characters, limits.max_lines)
         if not any(problems.values()) and (sentence := writer.problem_with(request := self.request(*values))):
@@ -62,17 +54,15 @@ class WritePanel:
             problems["reader" if writer.problem_with(shortest) else "steps"] = sentence
         return {name: sentence for name, sentence in problems.items() if sentence}
 
-
-def number_problem(name: str, value: float | None) -> str | None:
-    """One sentence if `value` is not a number that the field `name` takes, else None."""
-    low, high, whole = NUMBERS[name]
-    if value is not None and low <= value <= high and (not whole or math.floor(value) == value):
-        return None
-    field = name.replace("_", " ").capitalize()
-    return f"{field} must be a {'whole ' if whole else ''}number from {low} to {high}."
+    def filled(self, values: Mapping, hidden: Collection[str] = ()) -> list[dict]:
+        """What the fields show from now on: those of `values` that the form has, and none that are hidden."""
+        said = {name: {"value": values[name]} for name in self.fields if name in values}
+        shown = {name: {"visible": False} for name in self.fields if name in hidden}
+        changes = {name: said.get(name, {}) | shown.get(name, {}) for name in self.fields}
+        return [gr.update(**change) if change else gr.skip() for change in changes.values()]
 
 
-def build_write_panel(reader: str = DEFAULTS.reader) -> WritePanel:
+def build_write_panel() -> WritePanel:
     """Put the form on the page that is being built."""
     with gr.Row(elem_id="form"):
         text = gr.Textbox(
@@ -113,8 +103,8 @@ def build_write_panel(reader: str = DEFAULTS.reader) -> WritePanel:
                 min_width=140,
             )
             readers = gr.Dropdown(
-                [reader],
-                value=reader,
+                list(NAMES["reader"]),
+                value=DEFAULTS.reader,
                 label="Reader",
                 info="Reads the results back.",
                 min_width=140,
@@ -122,7 +112,17 @@ def build_write_panel(reader: str = DEFAULTS.reader) -> WritePanel:
             )
             keep = _number("keep_only_if_above", "Keep only if above", "If one gets there, others go.")
             delete = _number("delete_under", "Delete under", "What is less alike goes.")
-        watch = gr.Checkbox(DEFAULTS.watch, label="Keep the attention of every step, to look at it later")
+        with gr.Row():
+            watch = gr.Checkbox(
+                DEFAULTS.watch, label="Keep the attention of every step, to look at it later", min_width=240
+            )
+            picture = gr.File(
+                label="Restore the settings of a shared picture",
+                file_types=[".png"],
+                height=160,
+                min_width=240,
+                elem_id="picture",
+            )
     fields = {
         "text": text,
         "candidates": candidates,
@@ -135,7 +135,7 @@ def build_write_panel(reader: str = DEFAULTS.reader) -> WritePanel:
         "delete_under": delete,
         "watch": watch,
     }
-    return WritePanel(fields=fields, write=write, stop=stop)
+    return WritePanel(fields=fields, write=write, stop=stop, picture=picture)
 
 
 def _number(name: str, label: str, info: str) -> gr.Number:
