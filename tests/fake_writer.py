@@ -80,7 +80,7 @@ class FakeWriter:
         yield generation
 
     def branched(self, branch: Branch) -> Iterator[SimpleNamespace | Comparison]:
-        """Candidate 0; in the branch, what is muted is black and read as "x"."""
+        """Candidate 0; in the branch, what is muted is black and read as "x", or a new text is written."""
         request, size = branch.of, self.limits.size
         if problem := self.problem_with(request):
             raise ValueError(problem)
@@ -102,8 +102,27 @@ class FakeWriter:
             reading=replace(candidate.reading, text=text),
             verdict=replace(candidate.verdict, similarity=alike),
         )
-        change = np.abs(final.astype(float) - candidate.final).mean(axis=-1) / 255
-        yield Comparison(old=old, new=replace(old, candidates=(muted,)), change=change, branch=branch)
+        if branch.text is not None:
+            (other,) = fake_generation(branch.text, 1, request.steps, size, watched=False).candidates
+            steps = (*candidate.steps[: branch.step], *other.steps[branch.step :])
+            muted = replace(other, steps=steps)
+        change = np.abs(muted.final.astype(float) - candidate.final).mean(axis=-1) / 255
+        note = "" if branch.seed is None else "Another seed changes nothing."
+        new = replace(old, candidates=(muted,))
+        yield Comparison(old=old, new=new, change=change, branch=branch, note=note)
+
+    def ddim_against_ddpm(self, request: Request, candidate: int) -> Iterator[SimpleNamespace | Comparison]:
+        """Candidate 0 of the text, twice."""
+        yield from self.branched(Branch(of=replace(request, sampler="ddim"), candidate=0, step=0))
+
+    def half_of_a_longer_run(
+        self, request: Request, candidate: int
+    ) -> Iterator[SimpleNamespace | Comparison]:
+        """As many steps of a run twice as long, and the run itself."""
+        *events, short = self.branched(Branch(of=request, candidate=0, step=0))
+        yield from events
+        long = fake_generation(request.text, 1, 2 * request.steps, self.limits.size, watched=False)
+        yield replace(short, old=_cut(long, request.steps))
 
     def guided(
         self, request: Request, candidate: int, step: int, scales: Sequence[float]

@@ -7,12 +7,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fake_writer import FakeWriter
-from fakes import clean_levels, cover
+from fakes import clean_levels, cover, sprite_levels
 from PIL import Image
 
 from textdiff.trajectory import Request
 from textdiff.ui import page as page_file
-from textdiff.ui.experiments_panel import SCALES, guided, muted, request_of, within
+from textdiff.ui.experiments_panel import (
+    SCALES,
+    branched,
+    ddim_against_ddpm,
+    guided,
+    half_of_a_longer_run,
+    muted,
+    request_of,
+    within,
+)
 from textdiff.ui.page import answering
 
 REQUEST = {"text": "Hi\nyou", "seed": 9, "steps": 3, "sampler": "ddim", "guidance": 3, "reader": "rapidocr"}
@@ -56,6 +65,31 @@ def test_guidance_is_answered_with_all_guesses_side_by_side():
     assert {tile.shape for tile in tiles} == {(64, 64, 3)}
     tenths = [tile.mean() / 25.5 for tile in tiles]
     assert tenths == pytest.approx([0, 1, 10, 1, 2, 3, 4, 5, 6, 7, 8], abs=0.05)
+
+
+def test_a_branch_is_answered_with_every_guess_of_both_runs():
+    *progress, answer = branched(FakeWriter(), ASKED | {"step": 1, "changes": {"text": "Ho\nyou"}})
+    assert progress == [{"step": step, "steps": 6} for step in range(1, 7)]
+    old, new = (np.split(picture(answer[side]["picture"]), 3, axis=1) for side in ("old", "new"))
+    for step in range(3):
+        then = "Hi\nyou" if step < 1 else "Ho\nyou"
+        np.testing.assert_allclose(old[step], sprite_levels("x0", "Hi\nyou", 0, step, 3, 64), atol=1)
+        np.testing.assert_allclose(new[step], sprite_levels("x0", then, 0, step, 3, 64), atol=1)
+    assert (answer["old"]["text"], answer["new"]["text"], answer["note"]) == ("Hi\nyou", "Ho\nyou", "")
+
+
+@pytest.mark.parametrize("probe", [ddim_against_ddpm, half_of_a_longer_run])
+def test_a_probe_is_answered_with_as_many_guesses_of_both_runs(probe):
+    *_, answer = probe(FakeWriter(), ASKED)
+    assert {picture(answer[side]["picture"]).shape for side in ("old", "new")} == {(64, 3 * 64, 3)}
+
+
+@pytest.mark.parametrize(
+    "change", [{"text": None}, {"seed": 1.5}, {"guidance": None}, {"sampler": 1}, {"eta": "0"}]
+)
+def test_a_change_that_no_view_makes_gets_one_sentence(change):
+    with pytest.raises(ValueError, match=rf"did not say its {next(iter(change))} as it should\.$"):
+        next(branched(FakeWriter(), ASKED | {"step": 1, "changes": change}))
 
 
 def test_the_run_is_asked_for_without_what_an_experiment_does_not_need():

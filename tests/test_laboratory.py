@@ -53,6 +53,16 @@ def test_it_answers_a_step_of_what_it_wrote_with_its_own_guess_among_the_scales(
     np.testing.assert_allclose(guidance.guided[1], run.candidates[0].steps[1].x0, atol=1e-4)
 
 
+@pytest.mark.parametrize("probe", ["ddim_against_ddpm", "half_of_a_longer_run"])
+def test_its_probes_begin_with_the_noise_of_what_it_wrote(laboratory, probe):
+    *_, run = laboratory.write(REQUEST)
+    *_, comparison = getattr(laboratory, probe)(REQUEST, 0)
+    for other in (comparison.old, comparison.new):
+        (candidate,) = other.candidates
+        assert np.array_equal(candidate.steps[0].noisy, run.candidates[0].steps[0].noisy)
+        assert len(candidate.steps) == REQUEST.steps
+
+
 @pytest.mark.parametrize(
     ("change", "muted", "words"),
     [

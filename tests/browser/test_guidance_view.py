@@ -1,4 +1,4 @@
-"""The guidance view in a real browser: what it shows is what the model answered, at the step that it names."""
+"""The guidance view in a real browser: it shows what the model answered, at the step that it names."""
 
 import numpy as np
 import pytest

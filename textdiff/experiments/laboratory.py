@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from textdiff.experiments.branch import branched
+from textdiff.experiments.branch import branched, ddim_against_ddpm, half_of_a_longer_run
 from textdiff.experiments.guidance import guidance_at
 from textdiff.experiments.records import Branch, Comparison, Guidance, SelfAttentionMaps
 from textdiff.experiments.replay import Moment, replayed
@@ -24,6 +24,18 @@ class Laboratory(Writer):
         if problem := self.problem_with(branch.of):
             raise ValueError(problem)
         yield from branched(self._checkpoint, branch, self._reader(branch.of.reader))
+
+    def ddim_against_ddpm(self, request: Request, candidate: int) -> Iterator[Progress | Comparison]:
+        """See experiments.branch. Raises ValueError with one sentence."""
+        if problem := self.problem_with(request):
+            raise ValueError(problem)
+        yield from ddim_against_ddpm(self._checkpoint, request, candidate, self._reader(request.reader))
+
+    def half_of_a_longer_run(self, request: Request, candidate: int) -> Iterator[Progress | Comparison]:
+        """See experiments.branch. Raises ValueError with one sentence."""
+        if problem := self.problem_with(request):
+            raise ValueError(problem)
+        yield from half_of_a_longer_run(self._checkpoint, request, candidate, self._reader(request.reader))
 
     def guided(
         self, request: Request, candidate: int, step: int, scales: Sequence[float]

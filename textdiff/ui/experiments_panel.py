@@ -17,7 +17,7 @@ from textdiff.experiments.records import (
     SelfAttentionMaps,
 )
 from textdiff.figures import to_uint8
-from textdiff.trajectory import Candidate, Request
+from textdiff.trajectory import Candidate, Generation, Request
 from textdiff.ui.viewer_component import png_address
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # A request for one candidate alone, as a view describes it.
 _REQUEST = {"text": str, "seed": int, "steps": int, "sampler": str, "guidance": float, "reader": str}
 SCALES = tuple(range(1, 9))  # of guidance, as the view has them
+# What may be changed from a step on, as a view describes it; what is left out stays as it was.
+_CHANGES = {"text": str, "seed": int, "guidance": float, "sampler": str, "eta": float}
 OTHER_WEIGHTS = "Other weights wrote this run than those on this page, so it cannot be written again here."
 
 
@@ -63,8 +65,8 @@ def within(laboratory: "Laboratory", details: dict) -> Iterator[dict]:
 def guided(laboratory: "Laboratory", details: dict) -> Iterator[dict]:
     """The guesses at the picture at one step of a run: without a text, with it, with the text "", and guided.
 
-    `details` has `model`, `step` and `request`. Yields {"step", "steps"} on the way, and last {"picture"}: these
-    three and one per scale of SCALES, side by side. Raises ValueError with one sentence.
+    `details` has `model`, `step` and `request`. Yields {"step", "steps"} on the way, and last {"picture"}:
+    these three and one per scale of SCALES, side by side. Raises ValueError with one sentence.
     """
     request, step = request_of(laboratory, details), _typed(details, "step", int)
     for event in laboratory.guided(request, 0, step, SCALES):
@@ -73,6 +75,28 @@ def guided(laboratory: "Laboratory", details: dict) -> Iterator[dict]:
             yield {"picture": _side_by_side(guesses)}
         else:
             yield {"step": event.step, "steps": event.steps}
+
+
+def branched(laboratory: "Laboratory", details: dict) -> Iterator[dict]:
+    """One candidate written again, and once more with something changed from a step on.
+
+    `details` has `model`, `step`, `request` and `changes`. Yields {"step", "steps"} on the way, and last
+    {"old", "new", "note"}. Raises ValueError with one sentence.
+    """
+    request, step = request_of(laboratory, details), _typed(details, "step", int)
+    asked = _typed(details, "changes", dict)
+    changes = {name: _typed(asked, name, kind) for name, kind in _CHANGES.items() if name in asked}
+    yield from _trajectories(laboratory.branched(Branch(of=request, candidate=0, step=step, **changes)))
+
+
+def ddim_against_ddpm(laboratory: "Laboratory", details: dict) -> Iterator[dict]:
+    """From the same noise by DDIM and by DDPM. `details` has `model` and `request`; answers as `branched`."""
+    yield from _trajectories(laboratory.ddim_against_ddpm(request_of(laboratory, details), 0))
+
+
+def half_of_a_longer_run(laboratory: "Laboratory", details: dict) -> Iterator[dict]:
+    """The first half of a run with twice the steps, and a run with all of its steps; otherwise the same."""
+    yield from _trajectories(laboratory.half_of_a_longer_run(request_of(laboratory, details), 0))
 
 
 def request_of(laboratory: "Laboratory", details: dict) -> Request:
@@ -94,6 +118,21 @@ def _typed(details: dict, name: str, kind: type):
     if type(value) is not kind:
         raise ValueError(f"The view asked for an experiment, but did not say its {name} as it should.")
     return value
+
+
+def _trajectories(events: Iterable) -> Iterator[dict]:
+    for event in events:
+        if isinstance(event, Comparison):
+            yield {"old": _trajectory(event.old), "new": _trajectory(event.new), "note": event.note}
+        elif event.stage == "denoising":
+            yield {"step": event.step, "steps": event.steps}
+
+
+def _trajectory(run: Generation) -> dict:
+    """The guesses at the picture step by step, side by side, and what was read in the last one."""
+    (candidate,) = run.candidates
+    guesses = _side_by_side(step.x0 for step in candidate.steps)
+    return {**_shown(candidate), "picture": guesses}
 
 
 def _compared(comparison: Comparison) -> dict:

@@ -16,7 +16,14 @@ from textdiff.picture_settings import read_settings
 from textdiff.request_link import from_query
 from textdiff.request_rules import number_problem
 from textdiff.trajectory import Generation, Request
-from textdiff.ui.experiments_panel import guided, muted, within
+from textdiff.ui.experiments_panel import (
+    branched,
+    ddim_against_ddpm,
+    guided,
+    half_of_a_longer_run,
+    muted,
+    within,
+)
 from textdiff.ui.run_store import RunStore, address, first_recorded
 from textdiff.ui.sharing import shared
 from textdiff.ui.viewer_component import build_viewer, show_answer, show_live, show_problem, show_run
@@ -32,7 +39,14 @@ A small image model that can write. Give it a few words, watch it draw them, and
 PREVIEW_SECONDS = 0.1  # at least so much time between two previews, or the page falls behind the run
 ONE_MODEL = {"concurrency_id": "model", "concurrency_limit": 1}  # one run at a time, whoever asks
 # What a view asks for -> what answers it.
-EXPERIMENTS = {"mute": muted, "within": within, "guidance": guided}
+EXPERIMENTS = {
+    "mute": muted,
+    "within": within,
+    "guidance": guided,
+    "branch": branched,
+    "samplers": ddim_against_ddpm,
+    "half": half_of_a_longer_run,
+}
 OUR_FAULT = (
     "Something went wrong here, not with your text; whoever runs this page finds the reason in its log."
 )

@@ -24,8 +24,8 @@
     return createImageBitmap(ordered, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   }
 
-  const { run, pictures, lessons } = JSON.parse(document.getElementById("replay").textContent);
+  const { run, pictures, lessons, tour } = JSON.parse(document.getElementById("replay").textContent);
   const unpacked = Object.entries(pictures).map(([name, packed]) => [name, () => unpack(packed)]);
   const files = { "run.json": run, ...Object.fromEntries(unpacked) };
-  textdiff.mountViewer(document.getElementById("viewer"), { runUrl: "", files, lessons, recorded: true });
+  textdiff.mountViewer(document.getElementById("viewer"), { runUrl: "", files, lessons, tour, recorded: true });
 })();

@@ -20,7 +20,7 @@ from PIL import Image
 
 from textdiff import run_folder
 from textdiff.run_json import parse, picture_files
-from textdiff.ui.viewer_files import lessons, viewer_script, viewer_style
+from textdiff.ui.viewer_files import lessons, tour, viewer_script, viewer_style
 
 MAX_BYTES = 8_000_000  # above it, attention maps are left out, those of the worst candidates first
 MAX_WEBP = 16383  # pixels a side
@@ -111,6 +111,7 @@ def _page(values: dict, pictures: dict[str, tuple[str, int]]) -> bytes:
         "run": _address("application/json", json.dumps(values).encode()),
         "pictures": {name: pictures[name] for name in picture_files(values)},
         "lessons": lessons(),
+        "tour": tour(),
     }
     script = "\n".join([viewer_script(), _OPENER.read_text(encoding="utf-8")])
     style = viewer_style() + _STYLE

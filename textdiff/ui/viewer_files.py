@@ -10,11 +10,12 @@ VIEWER = Path(__file__).parent / "viewer"
 LESSONS = Path(__file__).parents[2] / "assets" / "lessons"
 
 # In the order of their tabs. A view is views/NAME.js, a lesson, and views/NAME.css for looks of its own.
-VIEWS = ("denoising", "attention", "candidates", "guidance", "noise")
+VIEWS = ("denoising", "attention", "candidates", "guidance", "branch", "noise")
 # What a view is made of beside views/NAME.js: views/NAME_PART.js, loaded before it.
 PARTS = {
     "attention": ("weights", "map", "many", "characters", "mute", "within"),
     "candidates": ("thresholds", "reading", "upscaled"),
+    "branch": ("form",),
     "noise": ("source", "game"),
 }
 VIEW_SCRIPTS = tuple(

@@ -115,11 +115,10 @@
       return { scale, canvas, button };
     });
     const element = node("section", { class: "td-guided", "aria-label": "What the network answers" },
-      node("div", { class: "td-answers" },
-        node("div", { class: "td-chosen" }, large.element),
-        node("div", { class: "td-guesses" }, noisy.element, ...guesses.map((one) => one.element))),
+      node("div", { class: "td-chosen" }, large.element),
       node("div", { class: "td-scales" },
-        slider, node("div", { class: "td-row" }, ...small.map(({ button }) => button))));
+        slider, node("div", { class: "td-row" }, ...small.map(({ button }) => button))),
+      node("div", { class: "td-guesses" }, noisy.element, ...guesses.map((one) => one.element)));
 
     function render({ candidate, step, sheet }, scale, stale) {
       const draw = (canvas, column, title) => {

@@ -58,6 +58,15 @@ def test_a_replay_shows_every_picture_and_map_as_it_was_recorded(replay, run):
     assert complaints == []
 
 
+def test_the_tour_is_in_a_replay_as_well(replay, run):
+    page, complaints = replay(run)
+    page.get_by_role("button", name="Start the tour").click()
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator(".td-progress")).to_have_text("1 of 11 · step 2 of 3")
+    expect(page.locator(".td-where")).to_have_text("step 4 of 10")  # 0.3 of this run
+    assert complaints == []
+
+
 def test_a_candidate_whose_attention_was_left_out_says_so(replay, run, monkeypatch):
     monkeypatch.setattr(replay_page_file, "MAX_BYTES", 0)
     page, _ = replay(run, "#view=attention")
