@@ -257,14 +257,14 @@ def test_the_upscaler_is_asked_about_the_final_picture_of_the_source(cascade, ti
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "ddpm"])
 def test_with_an_ideal_denoiser_the_large_picture_is_the_ideal_one(cascade, monkeypatch, sampler):
     ideal = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(3)).round() * 2 - 1
-    real = writer_module._denoiser
+    real = writer_module.denoiser_for
 
     def denoiser(network, text, count, guidance, small=None):
         if small is None:
             return real(network, text, count, guidance)
         return IdealDenoiser(ideal[None], cosine)
 
-    monkeypatch.setattr(writer_module, "_denoiser", denoiser)
+    monkeypatch.setattr(writer_module, "denoiser_for", denoiser)
     _, generation = answer(cascade, replace(LARGE, sampler=sampler))
     levels = (ideal.permute(1, 2, 0).numpy() + 1) * 127.5
     for picture in generation.upscaled:

@@ -8,7 +8,7 @@ Legend: B candidates or large pictures, H and W pixels, T tokens.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -19,18 +19,18 @@ from torch import Tensor
 from textdiff import alphabet
 from textdiff.attention_capture import as_arrays, layers_of
 from textdiff.checkpoints import Checkpoint
-from textdiff.config import BASE, UPSCALER
+from textdiff.config import BASE, UPSCALER, ModelConfig
 from textdiff.denoiser import UPSCALER_GUIDANCE, Denoiser
 from textdiff.figures import to_uint8
 from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import SHIFT, UPSCALER_SHIFT, sampling_times
 from textdiff.ranking import best, rank, rank_upscaled, tile
 from textdiff.readers import READERS, Reader, open_reader
-from textdiff.run_json import MAX_CANDIDATES, MAX_STEPS, MAX_UPSCALED, MAX_UPSCALER_STEPS
+from textdiff.request_rules import NUMBERS
+from textdiff.run_json import MAX_CANDIDATES
 from textdiff.samplers import STEP_RULES, Move, candidate_seed, initial_noise, sample
 from textdiff.similarity import matched_characters, trigram_similarity
 from textdiff.trajectory import (
-    MAX_SEED,
     AttentionLayer,
     Candidate,
     Generation,
@@ -42,7 +42,15 @@ from textdiff.trajectory import (
     UpscaledStep,
 )
 
-MAX_GUIDANCE = 20.0
+MAX_GUIDANCE = NUMBERS["guidance"][1]
+# As the person who asked is told of them.
+_WHOLE_NUMBERS = {
+    "seed": "The seed",
+    "candidates": "The number of candidates",
+    "steps": "The number of steps",
+    "upscaled": "The number of large pictures",
+    "upscaler_steps": "The number of the upscaler's steps",
+}
 # Watching keeps every attention map of every step: more steps than this, over all candidates, would fill a
 # small machine.
 MAX_WATCHED_STEPS = 800
@@ -94,28 +102,15 @@ class Writer:
 
     def problem_with(self, request: Request) -> str | None:
         """One sentence for the person who asked if the request cannot be answered, else None."""
-        if problem := alphabet.problem_with(request.text, self.limits.max_characters, self.limits.max_lines):
+        if problem := problem_with_request(request, self._checkpoint.network.config):
             return problem
-        for name, value, low, high in (
-            ("The seed", request.seed, 0, MAX_SEED),
-            ("The number of candidates", request.candidates, 1, MAX_CANDIDATES),
-            ("The number of steps", request.steps, 1, MAX_STEPS),
-            ("The number of large pictures", request.upscaled, 0, MAX_UPSCALED),
-            ("The number of the upscaler's steps", request.upscaler_steps, 1, MAX_UPSCALER_STEPS),
-        ):
-            if not (isinstance(value, int) and low <= value <= high):
-                return f"{name} must be a whole number from {low} to {high}."
         if request.upscaled and self._upscaler is None:
             return "There is no upscaler here, so the number of large pictures must be 0."
-        if not 1 <= request.guidance <= MAX_GUIDANCE:
-            return f"The guidance scale must be a number from 1 to {MAX_GUIDANCE:g}."
         if request.watch and request.candidates * request.steps > MAX_WATCHED_STEPS:
             return (
                 f"With attention, candidates times steps can be at most {MAX_WATCHED_STEPS}; "
                 "take fewer, or do not keep the attention."
             )
-        if request.sampler not in STEP_RULES:
-            return f"There is no sampler called {request.sampler!r}; choose one of {', '.join(STEP_RULES)}."
         try:
             self._reader(request.reader)
         except ValueError as error:
@@ -138,8 +133,8 @@ class Writer:
         seeds = [candidate_seed(request.seed, index) for index in range(request.candidates)]
         steps: list[list[Step]] = [[] for _ in seeds]
         stopped = False
-        for move in self._candidate_moves(request, seeds):
-            for candidate, step in zip(steps, _steps(move, layers), strict=True):
+        for move in candidate_moves(self._checkpoint.network, request, seeds):
+            for candidate, step in zip(steps, recorded(move, layers), strict=True):
                 candidate.append(step)
             pictures = np.stack([to_uint8(candidate[-1].x0) for candidate in steps])
             yield Progress("denoising", move.index + 1, request.steps, pictures)
@@ -213,30 +208,40 @@ class Writer:
         )
         return upscaled, stopped
 
-    def _candidate_moves(self, request: Request, seeds: list[int]) -> Iterator[Move]:
-        network = self._checkpoint.network
-        noise, generators = initial_noise(seeds, (3, self.limits.size, self.limits.size))
-        return sample(
-            _denoiser(network, request.text, len(seeds), request.guidance),
-            noise.to(_device(network)),
-            sampling_times(request.steps, shift=SHIFT),
-            STEP_RULES[request.sampler],
-            generators,
-            watch=request.watch,
-        )
-
     def _upscaler_moves(self, request: Request, seeds: list[int], small: np.ndarray) -> Iterator[Move]:
         """`small` (B, H, W, 3) uint8."""
         network = self._upscaler.network
         given = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 127.5 - 1
         noise, generators = initial_noise(seeds, (3, self.limits.large_size, self.limits.large_size))
         return sample(
-            _denoiser(network, request.text, len(seeds), UPSCALER_GUIDANCE, given),
-            noise.to(_device(network)),
+            denoiser_for(network, request.text, len(seeds), UPSCALER_GUIDANCE, given),
+            noise.to(device_of(network)),
             sampling_times(request.upscaler_steps, shift=UPSCALER_SHIFT),
             STEP_RULES[request.upscaler_sampler],
             generators,
         )
+
+
+def problem_with_request(request: Request, config: ModelConfig) -> str | None:
+    """One sentence if no model of this config can answer the request, whatever else is there; else None."""
+    if problem := alphabet.problem_with(request.text, config.max_characters, config.max_lines):
+        return problem
+    for field, name in _WHOLE_NUMBERS.items():
+        low, high, _ = NUMBERS[field]
+        if problem := problem_with_number(name, getattr(request, field), low, high):
+            return problem
+    if not 1 <= request.guidance <= MAX_GUIDANCE:
+        return f"The guidance scale must be a number from 1 to {MAX_GUIDANCE:g}."
+    if request.sampler not in STEP_RULES:
+        return f"There is no sampler called {request.sampler!r}; choose one of {', '.join(STEP_RULES)}."
+    return None
+
+
+def problem_with_number(name: str, value: int, low: int, high: int) -> str | None:
+    """One sentence if `value` is not a whole number from `low` to `high`, else None."""
+    if isinstance(value, int) and low <= value <= high:
+        return None
+    return f"{name} must be a whole number from {low} to {high}."
 
 
 def _mismatch(checkpoint: Checkpoint, upscaler: Checkpoint | None) -> str | None:
@@ -254,9 +259,28 @@ def _mismatch(checkpoint: Checkpoint, upscaler: Checkpoint | None) -> str | None
     return None
 
 
-def _denoiser(network: UNet, text: str, count: int, guidance: float, small: Tensor | None = None) -> Denoiser:
+# ---- the parts of a run, which an experiment takes one by one
+
+
+def candidate_moves(network: UNet, request: Request, seeds: Sequence[int]) -> Iterator[Move]:
+    """The request's candidates with these seeds, step by step."""
+    size = network.config.image_size
+    noise, generators = initial_noise(seeds, (3, size, size))
+    return sample(
+        denoiser_for(network, request.text, len(seeds), request.guidance),
+        noise.to(device_of(network)),
+        sampling_times(request.steps, shift=SHIFT),
+        STEP_RULES[request.sampler],
+        generators,
+        watch=request.watch,
+    )
+
+
+def denoiser_for(
+    network: UNet, text: str, count: int, guidance: float, small: Tensor | None = None
+) -> Denoiser:
     """The question about `count` pictures of one text."""
-    device = _device(network)
+    device = device_of(network)
     return Denoiser(
         network=network,
         ids=torch.from_numpy(alphabet.encode([text] * count, len(text))).to(device),
@@ -268,7 +292,8 @@ def _denoiser(network: UNet, text: str, count: int, guidance: float, small: Tens
     )
 
 
-def _device(network: UNet) -> torch.device:
+def device_of(network: UNet) -> torch.device:
+    """Where the network computes."""
     return next(network.parameters()).device
 
 
@@ -313,11 +338,11 @@ def _with_readability(
     return (*candidates[:index], chosen, *candidates[index + 1 :])
 
 
-def _steps(move: Move, layers: tuple[AttentionLayer, ...]) -> list[Step]:
+def recorded(move: Move, layers: Sequence[AttentionLayer]) -> list[Step]:
     """The move of all candidates as a recorded step for each: from torch to numpy, here and nowhere else."""
-    noisy, x0, eps = (_pictures(value) for value in (move.x_t, move.belief.x0, move.belief.eps))
+    noisy, x0, eps = (as_pictures(value) for value in (move.x_t, move.belief.x0, move.belief.eps))
     unconditional = move.belief.x0_unconditional
-    x0_unconditional = None if unconditional is None else _pictures(unconditional)
+    x0_unconditional = None if unconditional is None else as_pictures(unconditional)
     attention = as_arrays(move.belief.attention, layers)
     return [
         Step(
@@ -337,7 +362,7 @@ def _steps(move: Move, layers: tuple[AttentionLayer, ...]) -> list[Step]:
 
 def _upscaled_steps(move: Move) -> list[UpscaledStep]:
     """The move of all large pictures as a recorded step for each, in 8 bits."""
-    noisy, x0 = (to_uint8(_pictures(value)) for value in (move.x_t, move.belief.x0))
+    noisy, x0 = (to_uint8(as_pictures(value)) for value in (move.x_t, move.belief.x0))
     return [
         UpscaledStep(
             index=move.index,
@@ -351,6 +376,6 @@ def _upscaled_steps(move: Move) -> list[UpscaledStep]:
     ]
 
 
-def _pictures(x: Tensor) -> np.ndarray:
+def as_pictures(x: Tensor) -> np.ndarray:
     """(B, 3, H, W) on any device -> (B, H, W, 3) float32 numpy."""
     return x.float().cpu().permute(0, 2, 3, 1).contiguous().numpy()

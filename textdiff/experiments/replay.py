@@ -15,17 +15,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textdiff import alphabet
-from textdiff.attention_capture import as_arrays, layers_of
+from textdiff import writer
+from textdiff.attention_capture import layers_of
 from textdiff.checkpoints import Checkpoint
 from textdiff.denoiser import Belief, Denoiser
 from textdiff.figures import to_uint8
 from textdiff.noise_schedule import SHIFT, sampling_times
 from textdiff.readers import Reader
-from textdiff.run_json import MAX_CANDIDATES, MAX_STEPS
-from textdiff.samplers import STEP_RULES, Move, candidate_seed, initial_noise, sample
-from textdiff.trajectory import MAX_SEED, AttentionLayer, Generation, Request, Step
-from textdiff.writer import MAX_GUIDANCE, Progress, compute_type, judged
+from textdiff.samplers import Move, candidate_seed, initial_noise
+from textdiff.trajectory import Generation, Request, Step
+from textdiff.writer import (
+    Progress,
+    as_pictures,
+    device_of,
+    judged,
+    problem_with_number,
+    problem_with_request,
+    recorded,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -61,23 +68,11 @@ def replayed(
 
 def problem_with(checkpoint: Checkpoint, request: Request, candidate: int, step: int) -> str | None:
     """One sentence for the person who asked if there is no such step of such a run, else None."""
-    config = checkpoint.network.config
-    if problem := alphabet.problem_with(request.text, config.max_characters, config.max_lines):
-        return problem
-    for name, value, low, high in (
-        ("The seed", request.seed, 0, MAX_SEED),
-        ("The number of candidates", request.candidates, 1, MAX_CANDIDATES),
-        ("The number of steps", request.steps, 1, MAX_STEPS),
-        ("The candidate", candidate, 0, request.candidates - 1),
-        ("The step", step, 0, request.steps - 1),
-    ):
-        if not (isinstance(value, int) and low <= value <= high):
-            return f"{name} must be a whole number from {low} to {high}."
-    if not 1 <= request.guidance <= MAX_GUIDANCE:
-        return f"The guidance scale must be a number from 1 to {MAX_GUIDANCE:g}."
-    if request.sampler not in STEP_RULES:
-        return f"There is no sampler called {request.sampler!r}; choose one of {', '.join(STEP_RULES)}."
-    return None
+    return (
+        problem_with_request(request, checkpoint.network.config)
+        or problem_with_number("The candidate", candidate, 0, request.candidates - 1)
+        or problem_with_number("The step", step, 0, request.steps - 1)
+    )
 
 
 def alone(request: Request, candidate: int) -> Request:
@@ -93,27 +88,17 @@ def start_of(checkpoint: Checkpoint, request: Request) -> tuple[Tensor, list[tor
     """The first noise (1, 3, H, W), and the generator that goes on from there."""
     size = checkpoint.network.config.image_size
     noise, generators = initial_noise([request.seed], (3, size, size))
-    return noise.to(_device(checkpoint)), generators
+    return noise.to(device_of(checkpoint.network)), generators
 
 
 def denoiser_for(checkpoint: Checkpoint, text: str, guidance: float) -> Denoiser:
     """What asks about one candidate with this text, as the Writer's does."""
-    device = _device(checkpoint)
-    return Denoiser(
-        network=checkpoint.network,
-        ids=torch.from_numpy(alphabet.encode([text], len(text))).to(device),
-        null_ids=torch.from_numpy(alphabet.null_prompt(1, len(text))).to(device),
-        guidance=guidance,
-        autocast=compute_type(device),
-    )
+    return writer.denoiser_for(checkpoint.network, text, 1, guidance)
 
 
 def moves_of(checkpoint: Checkpoint, request: Request) -> Iterator[Move]:
     """The run, step by step."""
-    x_t, generators = start_of(checkpoint, request)
-    denoise = denoiser_for(checkpoint, request.text, request.guidance)
-    times = sampling_times(request.steps, shift=SHIFT)
-    return sample(denoise, x_t, times, STEP_RULES[request.sampler], generators, watch=request.watch)
+    return writer.candidate_moves(checkpoint.network, request, [request.seed])
 
 
 def made(
@@ -134,7 +119,7 @@ def made(
     layers = layers_of(checkpoint.network) if request.watch else ()
     steps, answers = [*shared], []
     for move in moves:
-        steps.append(recorded(move, layers))
+        steps += recorded(move, layers)
         answers.append(replace(move.belief, attention={}))
         final = to_uint8(steps[-1].x0)
         yield Progress("denoising", done + len(answers), total, final[None])
@@ -155,26 +140,6 @@ def made(
     return generation, answers
 
 
-def recorded(move: Move, layers: Sequence[AttentionLayer]) -> Step:
-    """The move as a step of a trajectory."""
-    unconditional = move.belief.x0_unconditional
-    return Step(
-        index=move.index,
-        t=move.t,
-        alpha=move.level.alpha,
-        sigma=move.level.sigma,
-        noisy=picture(move.x_t),
-        x0=picture(move.belief.x0),
-        eps=picture(move.belief.eps),
-        x0_unconditional=None if unconditional is None else picture(unconditional),
-        attention=tuple(weights[0] for weights in as_arrays(move.belief.attention, layers)),
-    )
-
-
 def picture(x: Tensor) -> np.ndarray:
     """(1, 3, H, W) on any device -> (H, W, 3) float32 numpy."""
-    return x[0].float().cpu().permute(1, 2, 0).contiguous().numpy()
-
-
-def _device(checkpoint: Checkpoint) -> torch.device:
-    return next(checkpoint.network.parameters()).device
+    return as_pictures(x)[0]
