@@ -7,7 +7,7 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 
 from textdiff.alphabet import CHARACTERS
-from textdiff.training.fonts import FIRST, FOLDER_VARIABLE, find_faces, is_held_out
+from textdiff.training.fonts import FIRST, FOLDER_VARIABLE, NARROW, ONE, find_faces, is_held_out
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,23 @@ def test_no_fonts_at_all_is_told_in_one_sentence_that_says_what_to_do(tmp_path):
 def test_an_unknown_set_is_refused():
     with pytest.raises(ValueError, match="every"):
         find_faces("every")
+
+
+def test_the_set_of_two_is_refused_where_its_narrow_face_is_missing(tmp_path):
+    mono = find_faces("one")[0].path
+    shutil.copy(mono, tmp_path / "mono.ttf")
+    with pytest.raises(ValueError, match="fonts-open-sans"):
+        find_faces("two", [tmp_path])
+
+
+def test_in_the_set_of_two_the_wide_face_comes_first(tmp_path):
+    mono = TTFont(find_faces("one")[0].path)
+    mono.save(tmp_path / "DejaVuSansMono-Bold.ttf")
+    for name in mono["name"].names:
+        if name.nameID in (1, 16):
+            name.string = NARROW[0]
+    mono.save(tmp_path / "OpenSans-CondBold.ttf")
+    assert [(face.family, face.style) for face in find_faces("two", [tmp_path])] == [ONE, NARROW]
 
 
 def test_the_set_of_one_is_one_face_that_matplotlib_carries():

@@ -190,6 +190,22 @@ def test_families_are_equally_frequent_however_many_faces_they_have(faces):
     assert 110 < monos < 190
 
 
+def test_the_first_face_gets_its_share_of_what_fits_it_and_nothing_of_what_does_not(faces):
+    mono = next(face for face in faces if face.family == "DejaVu Sans Mono")
+    sans = next(face for face in faces if (face.family, face.style) == ("DejaVu Sans", "Book"))
+    config = DataConfig(colours="paper", max_font_px=8, first_face_share=0.8)
+    renderer = Renderer(config, [mono, sans])
+    wide_i, narrow_i = (round(face.at(8).getlength("i")) for face in (mono, sans))
+
+    def wide(text):
+        widths = [np.ptp(renderer.render(text, rng(seed)).boxes[0, [0, 2]]) for seed in range(300)]
+        assert set(widths) <= {wide_i, narrow_i}
+        return widths.count(wide_i)
+
+    assert 220 < wide("i") < 260
+    assert wide("i" * 14) == 0  # five pixels each: more than the picture has
+
+
 def test_the_curriculum_is_linear_between_its_points_and_constant_after_them():
     assert limits(EARLY, 0) == (4, 1, 14)
     assert limits(EARLY, 500) == (8, 2, 12)

@@ -60,6 +60,8 @@ class DataConfig:
     )
     colours: str = "any"  # or "paper": nearly black on nearly white
     fonts: str = "first"  # a font set of training/fonts.py: "first" (plain, widely legible faces) or "all"
+    # Of the texts that fit the set's first face, the share set in it; 0 makes all families alike.
+    first_face_share: float = 0.0
     backgrounds: tuple[str, ...] = ("flat",)  # of training/backgrounds.py, each as often as any other
     max_inks: int = 1  # colours of the text; a picture has one to so many, a word has one
     longest_line: int = 13  # characters; more than text_source.py writes are put together from its lines

@@ -57,7 +57,7 @@ def limits(config: DataConfig, index: int) -> tuple[int, int, int]:
 
 
 class Renderer:
-    """Draws texts in the given faces, each family as often as any other."""
+    """Draws texts in the given faces, each family as often as any other, or the first face most often."""
 
     def __init__(self, config: DataConfig, faces: Sequence[Face]):
         assert faces, "a renderer needs a face"
@@ -65,6 +65,9 @@ class Renderer:
         self._faces = tuple(faces)
         families = [face.family for face in faces]
         self._weights = np.array([1 / families.count(family) for family in families])
+        if config.first_face_share and len(faces) > 1:
+            share = config.first_face_share
+            self._weights[0] = self._weights[1:].sum() * share / (1 - share)
         whole = [_Typeface(face, _EM) for face in faces]
         self._em_advances = np.stack([typeface.advances for typeface in whole]) / _EM  # (faces, characters)
         self._em_heights = np.array([typeface.bottom - typeface.top for typeface in whole]) / _EM
