@@ -86,7 +86,7 @@ def test_without_guidance_the_network_is_asked_with_the_text_only(network):
     belief = denoiser(recorder, one_by_one=False)(X_T, T)
     ((x, t, ids),) = recorder.questions
     assert torch.equal(x, X_T) and torch.equal(ids, IDS)
-    assert torch.equal(t, torch.full((4,), T))
+    assert torch.equal(t, torch.tensor([T]))  # one for all
     assert belief.x0_unconditional is None
     expected = x0_from_velocity(X_T, network(x, t, ids), *level(cosine, T)).clamp(-1, 1)
     assert torch.equal(belief.x0, expected)
@@ -98,7 +98,7 @@ def test_with_guidance_both_questions_go_through_the_network_in_one_batch(networ
     ((x, t, ids),) = recorder.questions
     assert torch.equal(x, torch.cat([X_T, X_T]))
     assert torch.equal(ids, torch.cat([IDS, null_ids(4)]))
-    assert len(t) == 8
+    assert torch.equal(t, torch.tensor([T]))
 
 
 def test_one_by_one_each_candidate_has_a_pass_of_its_own(network):
@@ -121,6 +121,17 @@ def test_guiding_the_picture_is_guiding_the_noise(network):
     guided = denoiser(network, guidance=4.0, clamp=False)(X_T, T).eps
     assert not torch.allclose(guided, with_text, atol=1e-3)
     torch.testing.assert_close(guided, without + 4 * (with_text - without), rtol=1e-4, atol=1e-5)
+
+
+def test_outside_its_interval_guidance_is_left_out_and_costs_nothing(network):
+    recorder = Recorder(network)
+    ask = denoiser(recorder, guidance=3.0, guided_between=(0.3, 0.7), one_by_one=False)
+    for t, guided in ((0.2, False), (0.3, True), (0.7, True), (0.8, False)):
+        belief = ask(X_T, t)
+        expected = denoiser(network, guidance=3.0 if guided else 1.0, one_by_one=False)(X_T, t)
+        assert torch.equal(belief.x0, expected.x0)
+        assert (belief.x0_unconditional is not None) == guided
+    assert [len(x) for x, _, _ in recorder.questions] == [4, 8, 8, 4]
 
 
 def test_guidance_of_zero_ignores_the_text(network):
@@ -171,6 +182,21 @@ def test_a_candidate_alone_equals_itself_in_a_batch_bit_by_bit(network, guidance
         assert torch.equal(belief.x0[0], together.x0[k]) and torch.equal(belief.eps[0], together.eps[k])
         for name, weights in together.attention.items():
             assert torch.equal(belief.attention[name][0], weights[k])
+
+
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no native bfloat16 here")
+@pytest.mark.parametrize("preset", ["tiny", "first-words"])
+def test_in_bfloat16_one_batch_gives_the_very_bits_of_one_by_one(preset):
+    network = lively_unet(PRESETS[preset].model)
+    size = network.config.image_size
+    x_t = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(8))
+    apart, together = (
+        denoiser(network, guidance=3.0, autocast=torch.bfloat16, one_by_one=each)(x_t, T, watch=True)
+        for each in (True, False)
+    )
+    assert torch.equal(together.x0, apart.x0) and torch.equal(together.eps, apart.eps)
+    for name, weights in together.attention.items():
+        assert torch.equal(apart.attention[name], weights)
 
 
 @every_guidance

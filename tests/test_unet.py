@@ -99,6 +99,20 @@ def test_the_names_of_weights_read_as_places(network):
     ]
 
 
+def test_one_time_may_stand_for_all_and_a_shared_text_is_encoded_once(network):
+    x, ids = torch.cat([X, -X]), ids_of("abc", "Hi\nyo", "Hi\nyo", "abc")
+    encoded = []
+    handle = network.text_encoder.register_forward_hook(
+        lambda module, inputs, text: encoded.append(len(text))
+    )
+    try:
+        together, apart = network(x, T[:1], ids), network(x, T[:1].expand(4), ids)
+    finally:
+        handle.remove()
+    torch.testing.assert_close(together, apart, rtol=1e-4, atol=1e-5)
+    assert encoded == [2, 4]
+
+
 def test_padding_may_be_cut_off(network):
     torch.testing.assert_close(network(X, T, IDS[:, :6]), network(X, T, IDS), rtol=1e-4, atol=1e-5)
 

@@ -5,7 +5,6 @@ Guidance and attention watching live here only; a sampler knows nothing else abo
 Legend: B candidates, T tokens, H and W pixels.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -26,7 +25,7 @@ class Belief:
 
     x0: Tensor  # (B, 3, H, W), the guided guess at the clean picture
     eps: Tensor  # (B, 3, H, W), the guided guess at the noise
-    x0_unconditional: Tensor | None = None  # (B, 3, H, W), the guess without the text; None without guidance
+    x0_unconditional: Tensor | None = None  # (B, 3, H, W), the guess without the text; None where not guided
     attention: dict[str, Tensor] = field(default_factory=dict)  # see watch_attention; empty when not watched
 
 
@@ -40,11 +39,14 @@ class Denoiser:
     function of the others, and the weights guidance and 1 - guidance add up to 1: so combining x0, the
     network's v, or the eps of the paper is all the same.
 
-    A candidate alone equals itself in a batch, bit by bit, because it always is alone: `one_by_one` gives
-    each candidate a forward pass of its own. The kernels behind fp32 convolutions and products sum in another
-    order when the batch has another size (measured: up to 2e-6 in v). One thread of a CPU takes 6 % longer
-    for it in fp32, 45 % in bf16. Switch it off on a GPU, which has room for all candidates at once, or where
-    the last bits do not matter.
+    A candidate alone equals itself in a batch, bit by bit: in bf16 because the kernels sum in the same order
+    whatever the size of the batch (`bench` looks whether they do on a machine), in fp32, where they do not
+    (measured: up to 2e-6 in v), because it always is alone: `one_by_one` gives each candidate a forward pass
+    of its own. That takes 6 % longer in fp32 and would take 45 % longer in bf16. Switch it off where the last
+    bits do not matter.
+
+    Guidance may be left out at times outside `guided_between`, where the step then costs half: Kynkäänniemi
+    et al. 2024 (Applying guidance in a limited interval), eq. 5.
 
     An upscaler is asked the same question about large pictures; the small ones that they come from are bound
     here, so that a sampler need not know. They are what a base model drew, and count as clean.
@@ -54,6 +56,7 @@ class Denoiser:
     ids: Tensor  # (B, T) int64, the texts
     null_ids: Tensor  # (1, T) or (B, T) int64, the null prompt
     guidance: float = 1.0
+    guided_between: tuple[float, float] = (0.0, 1.0)  # times, both included
     small: Tensor | None = None  # (B, 3, H/2, W/2) in [-1, 1], for an upscaler
     clamp: bool = True  # keep the guesses at the clean picture inside [-1, 1]
     autocast: torch.dtype | None = None  # the network may compute in bfloat16; the pictures stay float32
@@ -84,40 +87,39 @@ class Denoiser:
 
     def _ask(self, x_t: Tensor, t: float, watch: bool) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
         size = 1 if self.one_by_one else len(x_t)
-        null_ids = self.null_ids.expand_as(self.ids)
+        low, high = self.guided_between
+        guided = self.guidance != 1 and low <= t <= high
         # One autocast around all passes: it keeps the weights that it has converted.
         with torch.autocast(x_t.device.type, dtype=self.autocast, enabled=self.autocast is not None):
             passes = [
-                self._one_pass(x_t[part], t, self.ids[part], null_ids[part], self._given(part), watch)
+                self._one_pass(x_t, t, part, guided, watch)
                 for part in (slice(k, k + size) for k in range(0, len(x_t), size))
             ]
         v, v_unconditional, seen = zip(*passes, strict=True)
         return (
             torch.cat(v),
-            torch.cat(v_unconditional) if self.guidance != 1 else None,
+            torch.cat(v_unconditional) if guided else None,
             {name: torch.cat([part[name] for part in seen]) for name in seen[0]},
         )
 
-    def _given(self, part: slice) -> Sequence[Tensor]:
-        """What an upscaler is given beside x_t, t and the text: the small pictures and their time."""
-        if self.small is None:
-            return ()
-        small = self.small[part]
-        return small, small.new_zeros(len(small))
-
     def _one_pass(
-        self, x_t: Tensor, t: float, ids: Tensor, null_ids: Tensor, given: Sequence[Tensor], watch: bool
+        self, x_t: Tensor, t: float, part: slice, guided: bool, watch: bool
     ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
-        count = len(x_t)
-        if self.guidance != 1:  # both questions in one batch, the one with the text first
+        """One forward pass for the candidates of `part`."""
+        x_t, ids = x_t[part], self.ids[part]
+        count, small = len(x_t), None if self.small is None else self.small[part]
+        if guided:  # both questions in one batch, the one with the text first
+            null_ids = self.null_ids.expand_as(self.ids)[part]
             x_t, ids = torch.cat([x_t, x_t]), torch.cat([ids, null_ids])
-            given = [torch.cat([part, part]) for part in given]
-        times = torch.full((len(x_t),), t, dtype=torch.float32, device=x_t.device)
+            small = None if small is None else torch.cat([small, small])
+        # One time for all pictures: what depends on the time alone is computed once.
+        time = torch.full((1,), t, dtype=torch.float32, device=x_t.device)
+        given = () if small is None else (small, torch.zeros_like(time))
         if watch:
             with watch_attention(self.network) as seen:
-                v = self.network(x_t, times, ids, *given)
+                v = self.network(x_t, time, ids, *given)
             attention = {name: weights[:count] for name, weights in seen.items()}
         else:
-            v, attention = self.network(x_t, times, ids, *given), {}
+            v, attention = self.network(x_t, time, ids, *given), {}
         v = v.float()
-        return v[:count], v[count:] if self.guidance != 1 else None, attention
+        return v[:count], v[count:] if guided else None, attention

@@ -85,9 +85,10 @@ def lines_and_columns(ids: Tensor) -> tuple[Tensor, Tensor]:
     """
     is_break = ids == alphabet.NEWLINE
     line = is_break.cumsum(1) - is_break.long()
-    position = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-    # The last break before each token.
-    line_start = F.pad((position * is_break).cummax(1).values[:, :-1], (1, 0))
+    position = torch.arange(ids.shape[1], device=ids.device)
+    earlier = position < position[:, None]  # (T, T)
+    # The last break before each token; a running maximum, but other engines know none.
+    line_start = (position * (is_break[:, None] & earlier)).amax(2)
     return line, position - line_start
 
 

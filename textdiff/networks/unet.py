@@ -18,7 +18,7 @@ from textdiff.noise_schedule import shifted_cosine
 
 
 class UNet(nn.Module):
-    """x_t (B, 3, H, W) in about [-1, 1], t (B,) in [0, 1], ids (B, T) int64 -> v (B, 3, H, W).
+    """x_t (B, 3, H, W) in about [-1, 1], t (B,) or (1,) in [0, 1], ids (B, T) int64 -> v (B, 3, H, W).
 
     `schedule` says how much noise there is at t. Training, sampling and the record of a run all ask here.
     """
@@ -81,8 +81,8 @@ class UNet(nn.Module):
         return self.predict(x, self.time(t), ids)
 
     def predict(self, x: Tensor, time: Tensor, ids: Tensor) -> Tensor:
-        """x (B, pixel_channels, H, W), time embedding (B, D), ids (B, T) -> v (B, 3, H, W)."""
-        text = self.text_encoder(ids, time)  # (B, T, E)
+        """x (B, pixel_channels, H, W), time embedding (B or 1, D), ids (B, T) -> v (B, 3, H, W)."""
+        text = self._encoded(ids, time)  # (B, T, E)
         padding = ids == alphabet.PAD
         positions = {name: table() for name, table in self.positions.items()}
 
@@ -100,6 +100,13 @@ class UNet(nn.Module):
                 h = block(torch.cat([h, skips.pop()], dim=1), time, text, padding, positions)
         v = self.out(F.silu(self.out_norm(h)))
         return F.pixel_shuffle(v, self.config.stem)
+
+    def _encoded(self, ids: Tensor, time: Tensor) -> Tensor:
+        """With one time for all, as in sampling, a text that many pictures share is encoded once."""
+        if len(time) < len(ids):
+            ids, which = ids.unique(dim=0, return_inverse=True)
+            return self.text_encoder(ids, time)[which]
+        return self.text_encoder(ids, time)
 
 
 class Block(nn.Module):

@@ -113,4 +113,5 @@ class AxialPositions(nn.Module):
         self.column = nn.Parameter(torch.randn(2 * channels, 1, resolution) * 0.3)
 
     def forward(self) -> Tensor:
-        return self.row + self.column
+        # Laid out like the channels-last pictures that they move: two layouts in one sum are slow.
+        return (self.row + self.column).permute(1, 2, 0).contiguous().permute(2, 0, 1)

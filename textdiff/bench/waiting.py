@@ -1,0 +1,129 @@
+"""How long does a person wait? For the page, for the first picture, for the end of a run."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from textdiff.bench.browser import new_page
+from textdiff.bench.measure import Setting, interleaved, seconds
+from textdiff.bench.tables import Table
+from textdiff.readers import open_reader
+from textdiff.trajectory import Request
+from textdiff.ui.run_cache import RunCache
+from textdiff.ui.run_store import RunStore
+from textdiff.writer import Writer
+
+ROOT = Path(__file__).parents[2]
+TEXT = "Good\nmorning"
+REPEATS = 3
+PATIENCE = 60.0  # seconds until an app that does not answer counts as broken
+
+
+def table(setting: Setting, laboratory: Writer, weights: Path | None = None) -> Table:
+    """Seconds beside what is bearable. `weights` are those of the app; without them it is not started."""
+    text = TEXT if laboratory.limits.max_characters >= len(TEXT) else "Hi"
+    request = Request(text=text, steps=setting.steps)
+    rows = []
+    if weights is not None:
+        answering, preview = app_times(weights, text)
+        rows += [
+            ("python app.py to an answering page", answering, "4"),
+            ("click to the first preview, in a browser", preview, "0.5"),
+        ]
+    *_, drawn = laboratory.write(replace(request, readability=False))
+    pictures = [candidate.final for candidate in drawn.candidates]
+    reader = open_reader(request.reader)
+    times = interleaved(
+        {
+            "request to the first preview, without the page": lambda: next(laboratory.write(request)),
+            f"{request.candidates} candidates drawn, read and ranked": lambda: list(
+                laboratory.write(replace(request, readability=False))
+            ),
+            "the same, every step of the best one read, too": lambda: list(laboratory.write(request)),
+            f"{len(pictures)} pictures read in one call": lambda: reader.read(pictures),
+            f"{len(pictures)} pictures read one by one": lambda: [reader.read([one]) for one in pictures],
+        },
+        min(REPEATS, setting.repeats),
+    )
+    limits = ("0.5", "3", None, f"{times.seconds(list(times)[4]):.2f}", None)
+    rows += [(name, times.seconds(name), limit) for name, limit in zip(times, limits, strict=True)]
+    rows.append(("an identical request, all previews included", repeated(laboratory, request), "0.05"))
+    return Table(
+        question="Waiting: how long does a person wait?",
+        columns=("what", "seconds", "limit or rival"),
+        rows=tuple(rows),
+        notes=(f"{request.candidates} candidates of {request.steps} steps with the default settings.",),
+    )
+
+
+def repeated(laboratory: Writer, request: Request) -> float:
+    """Seconds that the page's cache takes for a request that it has answered before."""
+    with tempfile.TemporaryDirectory() as folder:
+        cache = RunCache(RunStore(folder=Path(folder)))
+        list(cache.write(laboratory, request))
+        return seconds(lambda: list(cache.write(laboratory, request)))
+
+
+def app_times(weights: Path, text: str) -> tuple[float, float | None]:
+    """Seconds from the command to an answering page, and from a click to the first preview in a browser."""
+    with app(weights) as (url, answering), new_page() as page:
+        return answering, None if page is None else first_preview(page, url, text)
+
+
+@contextmanager
+def app(weights: Path) -> Iterator[tuple[str, float]]:
+    """The running app: its address, and the seconds until the page answered."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    began = time.perf_counter()
+    command = [sys.executable, "app.py", "--port", str(port), "--weights", str(weights.resolve())]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not answers(url):
+            assert process.poll() is None, "the app ended before its page answered"
+            assert time.perf_counter() - began < PATIENCE, "the app's page does not answer"
+            time.sleep(0.02)
+        yield url, time.perf_counter() - began
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    """Whether there is a page."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=PATIENCE) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+def first_preview(page, url: str, text: str) -> float:
+    """Seconds; the model is loaded, and the second run counts, for the first one warms up."""
+    page.goto(url)
+    page.locator("#text", has_text="characters on up to").wait_for()
+    for seed in (1, 2):
+        page.locator("#text textarea").fill(text if seed == 1 else text[:-1])
+        page.wait_for_timeout(500)
+        began = time.perf_counter()
+        page.locator("#write").click()
+        page.locator(".td-live", has_text="Step ").wait_for()
+        spent = time.perf_counter() - began
+        page.locator(".td-live").wait_for(state="hidden")
+    return spent
+
+
+def free_port() -> int:
+    """One that nobody listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
