@@ -5,11 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 from oracles import ids_of, lively_unet, lively_upscaler
+from safetensors.torch import load_file, save_file
 
-from textdiff import checkpoints
-from textdiff.checkpoints import SHIPPED, build_network, load_checkpoint, save_checkpoint, take_over
+from textdiff import checkpoints, eight_bits
+from textdiff.checkpoints import build_network, load_checkpoint, save_checkpoint, take_over
 from textdiff.config import PRESETS
+from textdiff.eight_bits import packed
 from textdiff.networks.upscaler import Upscaler
+from textdiff.weight_files import SHIPPED
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +121,53 @@ def test_an_upscaler_comes_back_as_one_and_weights_that_name_no_kind_are_a_base_
 
 def test_the_weights_that_come_with_textdiff_can_be_loaded():
     assert load_checkpoint(SHIPPED).network.config == PRESETS["first-words"].model
+
+
+@pytest.fixture
+def shipped(path, monkeypatch):
+    """The same weights in 8 bits; in a network as small as this one every matrix counts as large."""
+    monkeypatch.setattr(eight_bits, "_LARGE", 0)
+    monkeypatch.setattr(eight_bits, "_MANY", 0)
+    checkpoints.main([str(path), str(path.with_name("shipped.safetensors"))])
+    return path.with_name("shipped.safetensors")
+
+
+def test_weights_in_8_bits_are_the_same_network_in_little_more_than_half_the_space(network, path, shipped):
+    before, after = load_checkpoint(path), load_checkpoint(shipped)
+    assert shipped.stat().st_size < 0.75 * path.stat().st_size
+    assert (after.name, after.info) == ("shipped", before.info)
+    assert after.network.config == before.network.config
+    assert after.sha256 == hashlib.sha256(shipped.read_bytes()).hexdigest() != before.sha256
+    assert all(value.dtype == torch.float32 for value in after.network.state_dict().values())
+    x, t, ids = torch.randn(1, 3, 16, 16), torch.tensor([0.5]), ids_of("Hi")
+    torch.testing.assert_close(after.network(x, t, ids), network(x, t, ids), rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("change", [{"stem.weight.peak": None}, {"hat.peak": 8}, {"stem.weight.peak": 3}])
+def test_weights_in_8_bits_with_peaks_that_do_not_fit_are_refused(shipped, change):
+    tensors = load_file(shipped)
+    for name, count in change.items():
+        tensors.pop(name, None)
+        tensors |= {name: torch.ones(count).half()} if count else {}
+    save_file(tensors, shipped)
+    with pytest.raises(ValueError, match="do not fit this version"):
+        load_checkpoint(shipped)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["no.safetensors", "a.safetensors"], "no weights"), (["x", "a.json"], "must be")],
+)
+def test_what_cannot_be_stored_in_8_bits_is_one_sentence(tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=words):
+        checkpoints.main(arguments)
+
+
+@pytest.mark.parametrize("name", ["first-words", "upscaler"])
+def test_weights_that_are_shipped_take_at_most_14_megabytes_in_8_bits(name):
+    stored = packed(build_network(PRESETS[name].model).state_dict())
+    assert sum(value.nbytes for value in stored.values()) < 14e6
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

@@ -74,8 +74,10 @@ def test_an_upscaler_draws_the_texts_of_its_base_at_twice_the_size():
         assert (large.model.kind, small.model.kind) == (UPSCALER, BASE)
         assert large.data.min_font_px == 2 * small.data.min_font_px
         assert large.data.max_font_px == 2 * small.data.max_font_px
-        for field in ("max_characters", "max_lines", "fonts", "colours", "backgrounds", "max_inks"):
+        for field in ("max_characters", "max_lines", "colours", "backgrounds", "max_inks"):
             assert getattr(large.data, field) == getattr(small.data, field), field
+        assert large.data.longest_line >= small.data.longest_line
+        assert (small.data.fonts, large.data.fonts) in (("one", "two"), (large.data.fonts, large.data.fonts))
 
 
 def test_presets_cannot_be_changed_by_accident():

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from oracles import lively_unet
+from oracles import lively_unet, lively_upscaler
 from PIL import Image
 
 from textdiff.checkpoints import save_checkpoint
@@ -27,8 +27,11 @@ class FakeReader:
     name: str
     text: str = "ab"
     by_level: tuple[str, ...] = ()
+    large: str | None = None  # read in the pictures of an upscaler
 
     def read(self, pictures):
+        if self.large and len(pictures[0]) == 32:
+            return [Reading(text=self.large, confidence=1.0)] * len(pictures)
         texts = [self.by_level[one[0, 0, 0]] if self.by_level else self.text for one in pictures]
         return [Reading(text=text, confidence=1.0) for text in texts]
 
@@ -37,6 +40,7 @@ class FakeReader:
 def folder(tmp_path, monkeypatch):
     """A folder with tiny weights and two prompts; the readers are fakes, and no typeface is held out."""
     save_checkpoint(lively_unet(), tmp_path / "tiny.safetensors", TRAINED)
+    save_checkpoint(lively_upscaler(), tmp_path / "large.safetensors", {})
     prompts = [{"bucket": "01", "text": "a"}, {"bucket": "02", "text": "ab"}]
     (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, prompts)))
     monkeypatch.setattr(evaluate, "find_faces", lambda font_set: find_faces(font_set, [DEJAVU]))
@@ -122,6 +126,29 @@ def test_the_judge_reads_the_pictures_that_the_other_reader_chose(folder, monkey
     assert "chosen by chooser, read by judge" in capsys.readouterr().out
 
 
+def test_every_picture_is_read_again_when_it_has_been_enlarged(folder, capsys, monkeypatch):
+    readers = {
+        "rapidocr": FakeReader("chooser", "a", large="ab"),
+        "easyocr": FakeReader("judge", "x", large="a"),
+    }
+    monkeypatch.setattr(evaluate, "open_reader", readers.get)
+    options = ["--upscaler-weights", str(folder / "large.safetensors"), "--upscaler-steps", "1"]
+    result = measure(folder, "--samples", "2", "--judge", "easyocr", "--keep", str(folder / "kept"), *options)
+    rows = result["upscaled"]["buckets"]
+    assert [(row["repaired"], row["broken"]) for row in rows.values()] == [(0, 2), (2, 0), (2, 2)]
+    assert [row["small"]["em"] for row in rows.values()] == [1, 0, 0.5]
+    assert [row["large"]["em"] for row in rows.values()] == [0, 1, 0.5]
+    assert len(result["upscaled"]["readings"]) == 4 and result["upscaled"]["weights"]["name"] == "large"
+    best = result["best_of"]
+    assert best["single"]["overall"]["em"] == 0 and best["large"]["overall"]["em"] == 0.5
+    assert best["large"]["overall"]["pictures"] == 2
+    assert np.array(Image.open(folder / "kept" / "enlarged" / "00000.png")).shape == (32, 32, 3)
+    assert np.array(Image.open(folder / "kept" / "00000.png")).shape == (16, 16, 3)
+    printed = capsys.readouterr().out
+    assert "| bucket | pictures | EM 16 px | EM 32 px |" in printed
+    assert "| overall | 2 | 0.000 | 0.000 | 0.500 |" in printed
+
+
 def test_an_evaluation_joins_the_log_of_its_run_and_the_curve_shows_it(folder, capsys):
     log = folder / "log.jsonl"
     log.write_text('{"step": 3, "pictures": 12, "minutes": 0.5, "letter_gap_0.35": 0.25}\n')
@@ -140,13 +167,16 @@ def test_an_evaluation_joins_the_log_of_its_run_and_the_curve_shows_it(folder, c
     ("options", "sentence"),
     [
         (["--judge", "rapidocr"], "another reader must judge"),
-        (["--fonts", "held-out"], "No face of the font set 'held-out'"),
+        (["--fonts", "held-out"], "faces of the font set 'held-out' were not found"),
         (["--log", "nowhere/log.jsonl"], "There is no folder nowhere"),
         (["--weights", "missing.safetensors"], "no weights at missing"),
+        (["--weights", "large.safetensors"], "weights large are an upscaler's, and cannot begin a picture"),
+        (["--upscaler-weights", "tiny.safetensors"], "weights tiny are not an upscaler for pictures of 16"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_drawn(folder, monkeypatch, options, sentence):
     monkeypatch.setattr(evaluate, "model_pictures", None)
+    monkeypatch.chdir(folder)
     with pytest.raises(SystemExit, match=sentence):
         measure(folder, *options)
 

@@ -64,6 +64,16 @@ def test_large_pictures_are_saved_and_ranked_below_the_candidates(weights, upsca
     assert {one["candidate"] for one in printed["upscaled"]} <= {0, 1}
 
 
+def test_an_upscaler_that_lies_beside_the_weights_under_their_name_is_used(tmp_path, capsys):
+    save_checkpoint(lively_unet(), tmp_path / "tiny.safetensors", {})
+    options = ["--upscaled", "1", "--upscaler-steps", "1", "--json", "--no-readability"]
+    with pytest.raises(SystemExit, match="There is no upscaler here"):
+        run(tmp_path / "tiny.safetensors", *options)
+    save_checkpoint(lively_upscaler(), tmp_path / "tiny-upscaler.safetensors", {})
+    run(tmp_path / "tiny.safetensors", *options)
+    assert json.loads(capsys.readouterr().out)["upscaler"] == "tiny-upscaler"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

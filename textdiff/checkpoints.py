@@ -1,7 +1,12 @@
-"""Weights and their config, saved and loaded together, strictly: NAME.safetensors beside NAME.json."""
+"""Weights and their config, saved and loaded together, strictly: NAME.safetensors beside NAME.json.
 
+python -m textdiff.checkpoints IN.safetensors OUT.safetensors stores weights in 8 bits, as they are shipped.
+"""
+
+import argparse
 import hashlib
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from textdiff.config import BASE, UPSCALER, ModelConfig, from_json, to_json
+from textdiff.eight_bits import packed, unpacked
 from textdiff.networks.unet import UNet
 from textdiff.networks.upscaler import Upscaler
-
-_WEIGHTS = Path(__file__).parent.parent / "assets" / "weights"
-SHIPPED = _WEIGHTS / "first-words.safetensors"
-SHIPPED_UPSCALER = _WEIGHTS / "upscaler.safetensors"  # may not have come with this version
 
 NETWORKS: dict[str, type[UNet]] = {BASE: UNet, UPSCALER: Upscaler}
 
@@ -38,9 +40,10 @@ def build_network(config: ModelConfig) -> UNet:
     return NETWORKS[config.kind](config)
 
 
-def save_checkpoint(network: UNet, path: Path, info: dict) -> None:
-    """Write PATH (.safetensors, fp16) and its .json beside it, each in one move."""
-    tensors = {name: value.detach().half().contiguous() for name, value in network.state_dict().items()}
+def save_checkpoint(network: UNet, path: Path, info: dict, eight_bits: bool = False) -> None:
+    """Write PATH (.safetensors, in fp16 or in 8 bits) and its .json beside it, each in one move."""
+    weights = {name: value.detach() for name, value in network.state_dict().items()}
+    tensors = packed(weights) if eight_bits else {n: v.half().contiguous() for n, v in weights.items()}
     scratch = path.with_suffix(".writing")
     save_file(tensors, scratch)
     scratch.replace(path)
@@ -60,7 +63,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     try:
         description = json.loads(path.with_suffix(".json").read_text())
         network = build_network(from_json(ModelConfig, description["model"]))
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=True)
+        network.load_state_dict(unpacked(load_file(path)), strict=True)
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"The weights at {path} do not fit this version of textdiff.") from error
     network = network.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
@@ -83,3 +86,23 @@ def take_over(network: nn.Module, source: nn.Module) -> tuple[int, int]:
         ours[name].copy_(theirs[name])
     taken = sum(ours[name].numel() for name in fitting)
     return taken, sum(value.numel() for value in ours.values()) - taken
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Store weights in 8 bits, as they are shipped.")
+    parser.add_argument("weights", type=Path, help="a .safetensors file with its .json beside it")
+    parser.add_argument("out", type=Path, help="the .safetensors file to write; its .json goes beside it")
+    options = parser.parse_args(arguments)
+    try:
+        if options.out.suffix != ".safetensors" or not options.out.parent.is_dir():
+            raise ValueError(f"{options.out} must be a .safetensors file in a folder that is there.")
+        checkpoint = load_checkpoint(options.weights)
+    except ValueError as error:
+        sys.exit(str(error))
+    save_checkpoint(checkpoint.network, options.out, checkpoint.info, eight_bits=True)
+    before, after = (path.stat().st_size / 1e6 for path in (options.weights, options.out))
+    print(f"{options.weights} has {before:.1f} MB, {options.out} has {after:.1f} MB.")
+
+
+if __name__ == "__main__":
+    main()

@@ -183,7 +183,8 @@ PRESETS: dict[str, Preset] = {
     ),
     # The same with every colour and four plain faces: begin from the weights of first-words (--warm-start).
     "more-words": Preset(data=DataConfig(max_font_px=14, full_share=0.3)),
-    # 64 -> 128 px, on what first-words writes: begin from its weights. One level more, and a cheap one.
+    # 64 -> 128 px, on what first-words writes: begin from its weights. One level more, and a cheap one. Here
+    # are the second, narrow face and its longer lines, whether the base below has learnt them or not.
     "upscaler": Preset(
         model=replace(
             _FIRST_WORDS,
@@ -196,7 +197,9 @@ PRESETS: dict[str, Preset] = {
             image_size=128,
             min_font_px=16,
             max_font_px=24,
-            fonts="one",
+            fonts="two",
+            first_face_share=0.8,
+            longest_line=16,
             colours="paper",
             full_share=0.3,
         ),

@@ -2,8 +2,9 @@
 
 from functools import lru_cache
 
-from textdiff.checkpoints import SHIPPED, SHIPPED_UPSCALER, load_checkpoint
+from textdiff.checkpoints import load_checkpoint
 from textdiff.trajectory import Generation, Request
+from textdiff.weight_files import SHIPPED, upscaler_beside
 from textdiff.writer import Writer
 
 
@@ -16,4 +17,5 @@ def write(text: str, **settings) -> Generation:
 
 @lru_cache
 def _writer(upscaling: bool) -> Writer:
-    return Writer(load_checkpoint(SHIPPED), load_checkpoint(SHIPPED_UPSCALER) if upscaling else None)
+    upscaler = upscaler_beside(SHIPPED) if upscaling else None
+    return Writer(load_checkpoint(SHIPPED), load_checkpoint(upscaler) if upscaler else None)

@@ -13,10 +13,11 @@ from types import ModuleType
 from tqdm import tqdm
 
 from textdiff import notebook, run_folder
-from textdiff.checkpoints import SHIPPED, SHIPPED_UPSCALER, load_checkpoint
+from textdiff.checkpoints import load_checkpoint
 from textdiff.readers import READERS
 from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import Candidate, Generation, Request, Upscaled
+from textdiff.weight_files import SHIPPED, upscaler_beside
 from textdiff.writer import Progress, Writer
 
 
@@ -25,8 +26,9 @@ def main(arguments: list[str] | None = None) -> None:
     request = Request(**{field.name: getattr(options, field.name) for field in fields(Request)})
     try:
         checkpoint, upscaler = load_checkpoint(options.weights, options.device), None
-        if options.upscaled and options.upscaler_weights:
-            upscaler = load_checkpoint(options.upscaler_weights, options.device)
+        large_weights = options.upscaler_weights or upscaler_beside(options.weights)
+        if options.upscaled and large_weights:
+            upscaler = load_checkpoint(large_weights, options.device)
         writer = Writer(checkpoint, upscaler, options.allow_download)
         generation = _written(writer, request)
         if options.out:
@@ -127,8 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--upscaler-weights",
         type=Path,
-        default=SHIPPED_UPSCALER if SHIPPED_UPSCALER.exists() else None,
-        help="the .safetensors file of the upscaler",
+        help="of the upscaler; without it NAME-upscaler.safetensors beside the model's NAME.safetensors",
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--allow-download", action="store_true", help="let EasyOCR fetch its weights")

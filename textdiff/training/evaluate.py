@@ -4,7 +4,8 @@ python -m textdiff.training.evaluate --prompts dev.jsonl --samples 1 --json repo
 python -m textdiff.training.evaluate --curve LOG.jsonl [MORE.jsonl ...] [--figure FILE.png]
 
 What is measured stands in scores.py and errors.py. With several samples of each prompt, the best of them, as
-the reader chooses it, is reported apart: read by that reader again, or by another one (--judge).
+the reader chooses it, is reported apart: read by that reader again, or by another one (--judge). With
+--upscaler-weights, every sample is enlarged and read once more: see cascade.py.
 """
 
 import argparse
@@ -18,11 +19,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from textdiff import alphabet
-from textdiff.checkpoints import SHIPPED, Checkpoint, load_checkpoint
+from textdiff.checkpoints import Checkpoint, load_checkpoint
 from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, Reader, open_reader
 from textdiff.samplers import STEP_RULES
-from textdiff.training import curve, errors, failures, scores
+from textdiff.training import cascade, curve, errors, failures, scores
 from textdiff.training.extrapolation import extrapolation
 from textdiff.training.fonts import FONT_SETS, Face, find_faces
 from textdiff.training.samples import (
@@ -30,11 +31,15 @@ from textdiff.training.samples import (
     Drawn,
     Prompt,
     clean_pictures,
+    enlarged,
     keep_pictures,
     load_prompts,
     model_pictures,
 )
 from textdiff.training.scores import OVERALL, Reading
+from textdiff.trajectory import Request
+from textdiff.weight_files import SHIPPED
+from textdiff.writer import mismatch
 
 SETTINGS = ("samples", "seed", "steps", "guidance", "sampler", "shift")
 
@@ -44,6 +49,7 @@ class Task:
     """What the options name, opened."""
 
     checkpoint: Checkpoint
+    upscaler: Checkpoint | None
     prompts: list[Prompt]
     reader: Reader
     judge: Reader | None  # reads the winners instead of the reader that chose them
@@ -74,10 +80,15 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(str(error))
     settings = {name: getattr(options, name) for name in SETTINGS}
     model = _read(task.reader, model_pictures(task.checkpoint, task.prompts, **settings))
+    large = _enlarged(task, model, options)
     clean, held_out = (_clean(task, faces, options) for faces in (task.faces, task.held_out))
     result = _report(task, {**settings, "fonts": options.fonts}, model, clean, held_out)
+    if large:
+        result["upscaled"] = _report_upscaled(task, model, large, options.upscaler_steps)
+    if "best_of" in result:
+        result["best_of"] |= _ways(task, model, large)
     _show(result, options.errors)
-    _write(result, task, model, options)
+    _write(result, task, model, large, options)
 
 
 def _check_folders(options: argparse.Namespace) -> None:
@@ -100,6 +111,10 @@ def _prepare(options: argparse.Namespace) -> Task:
     if options.judge == options.reader:
         raise ValueError(f"{options.reader} chooses the best samples, so another reader must judge them.")
     checkpoint, prompts = load_checkpoint(options.weights, options.device), load_prompts(options.prompts)
+    large_weights = options.upscaler_weights
+    upscaler = load_checkpoint(large_weights, options.device) if large_weights else None
+    if problem := mismatch(checkpoint, upscaler):
+        raise ValueError(problem)
     if options.log:
         curve.place_in_training(checkpoint.info)
     config = checkpoint.network.config
@@ -112,12 +127,20 @@ def _prepare(options: argparse.Namespace) -> Task:
         held_out = ()
     return Task(
         checkpoint=checkpoint,
+        upscaler=upscaler,
         prompts=prompts,
         reader=open_reader(options.reader),
         judge=open_reader(options.judge) if options.judge else None,
         faces=find_faces(options.fonts),
         held_out=held_out,
     )
+
+
+def _enlarged(task: Task, model: Gallery, options: argparse.Namespace) -> Gallery | None:
+    if task.upscaler is None:
+        return None
+    sampler = Request(text="", sampler=options.sampler).upscaler_sampler
+    return _read(task.reader, enlarged(task.upscaler, model.pictures, options.upscaler_steps, sampler))
 
 
 def _clean(task: Task, faces: Sequence[Face], options: argparse.Namespace) -> Gallery:
@@ -169,9 +192,34 @@ def _report(task: Task, settings: dict, model: Gallery, clean: Gallery, held_out
     return result
 
 
+def _report_upscaled(task: Task, model: Gallery, large: Gallery, steps: int) -> dict:
+    """The same pictures before and after."""
+    return {
+        "weights": {"name": task.upscaler.name, "sha256": task.upscaler.sha256},
+        "sizes": [task.checkpoint.network.config.image_size, task.upscaler.network.config.image_size],
+        "steps": steps,
+        "buckets": cascade.side_by_side(model.readings, large.readings),
+        "readings": [asdict(reading) for reading in large.readings],
+    }
+
+
+def _ways(task: Task, model: Gallery, large: Gallery | None) -> dict[str, dict]:
+    """One sample of each prompt, and the large picture that wins, read by whoever reads the best sample."""
+    single = _as_judged(model, cascade.singles(model.readings), task.judge)
+    ways = {"single": scores.scores(single)}
+    if large:
+        chosen = cascade.through_the_funnel(model.readings, large.readings)
+        ways["large"] = scores.scores(_as_judged(large, chosen, task.judge))
+    return ways
+
+
 def _winners(gallery: Gallery, judge: Reader | None) -> list[Reading]:
     """The best sample of each prompt, chosen by the reader, as the judge reads it."""
-    chosen = scores.best_of(gallery.readings)
+    return _as_judged(gallery, scores.best_of(gallery.readings), judge)
+
+
+def _as_judged(gallery: Gallery, chosen: Sequence[int], judge: Reader | None) -> list[Reading]:
+    """These pictures as the judge reads them; without one, as they have been read."""
     if judge is None:
         return [gallery.readings[index] for index in chosen]
     return _read(judge, [gallery.pictures[index] for index in chosen]).readings
@@ -184,16 +232,27 @@ def _show(result: dict, with_errors: bool) -> None:
         print("\nThe ceiling in held-out faces is not known: this machine has none that the prompts fit in.")
     else:
         print(f"\nThe ceiling in {faces} held-out faces: EM {ceiling['em']:.3f}, NED {ceiling['ned']:.3f}.")
+    if large := result.get("upscaled"):
+        print(f"\nThe same pictures enlarged by {large['weights']['name']}, {large['steps']} steps:\n")
+        print(cascade.side_by_side_table(large["buckets"], *large["sizes"]))
     if best := result.get("best_of"):
         print(f"\nBest of {best['samples']}, chosen by {best['chosen_by']}, read by {best['read_by']}:\n")
         print(scores.table(best["buckets"]))
+        ways = {"one": best["single"], "best": {b: row["model"] for b, row in best["buckets"].items()}}
+        ways |= {"best, enlarged": best["large"]} if "large" in best else {}
+        print(f"\nThe best against one sample, both read by {best['read_by']}:\n")
+        print(cascade.comparison_table(ways))
     if with_errors:
         print(f"\n{errors.tables(result['errors'])}")
 
 
-def _write(result: dict, task: Task, model: Gallery, options: argparse.Namespace) -> None:
+def _write(
+    result: dict, task: Task, model: Gallery, large: Gallery | None, options: argparse.Namespace
+) -> None:
     if options.keep:
         keep_pictures(options.keep, model.pictures)
+    if options.keep and large:
+        keep_pictures(options.keep / "enlarged", large.pictures)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     if options.log:
@@ -212,6 +271,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="How well a model spells, beside the reader's ceiling.")
     parser.add_argument("--prompts", type=Path, help="JSON lines with text and bucket")
     parser.add_argument("--weights", type=Path, default=SHIPPED)
+    parser.add_argument("--upscaler-weights", type=Path, help="enlarge every picture, and read it once more")
+    parser.add_argument("--upscaler-steps", type=int, default=Request(text="").upscaler_steps)
     parser.add_argument("--samples", type=int, default=1, help="pictures per prompt")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=20)

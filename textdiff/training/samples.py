@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image
 from tqdm import tqdm
 
 from textdiff.checkpoints import Checkpoint
 from textdiff.config import DataConfig
+from textdiff.denoiser import UPSCALER_GUIDANCE
+from textdiff.noise_schedule import UPSCALER_SHIFT
 from textdiff.samplers import candidate_seed
 from textdiff.training.film_strip import draw
 from textdiff.training.fonts import Face
@@ -76,6 +79,31 @@ def model_pictures(
         pictures = draw(network, texts, seeds, steps, guidance, sampler, autocast, shift)
         for (prompt, number), picture in zip(batch, pictures, strict=True):
             yield Drawn(prompt, number, picture)
+
+
+def enlarged(
+    upscaler: Checkpoint, drawn: Sequence[Drawn], steps: int, sampler: str = "dpm++2m"
+) -> Iterator[Drawn]:
+    """Each picture as the upscaler draws it, in the order given; it keeps the seed of the small one."""
+    network = upscaler.network
+    autocast = compute_type(next(network.parameters()).device)
+    for start in tqdm(range(0, len(drawn), BATCH), unit="batch", desc="enlarging"):
+        batch = drawn[start : start + BATCH]
+        small = torch.from_numpy(np.stack([one.picture for one in batch])).permute(0, 3, 1, 2)
+        pictures = draw(
+            network,
+            [one.prompt.text for one in batch],
+            # Beyond the seeds of all small pictures, so that no two draw their noise from the same one.
+            [candidate_seed(one.seed, len(drawn)) for one in batch],
+            steps,
+            UPSCALER_GUIDANCE,
+            sampler,
+            autocast,
+            UPSCALER_SHIFT,
+            small.float() / 127.5 - 1,
+        )
+        for one, picture in zip(batch, pictures, strict=True):
+            yield one._replace(picture=picture)
 
 
 def clean_pictures(

@@ -56,13 +56,18 @@ def folded(text: str) -> str:
 
 def best_of(readings: Sequence[Reading]) -> list[int]:
     """Of each prompt's readings the index of the most similar one: what selection by their reader chooses."""
-    by_prompt: dict[tuple[str, str], list[int]] = {}
-    for index, reading in enumerate(readings):
-        by_prompt.setdefault((reading.bucket, reading.text), []).append(index)
     return [
         max(group, key=lambda index: trigram_similarity(readings[index].text, readings[index].read))
-        for group in by_prompt.values()
+        for group in by_prompt(readings)
     ]
+
+
+def by_prompt(readings: Sequence[Reading]) -> list[list[int]]:
+    """The indices of each prompt's readings, in the order given."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for index, reading in enumerate(readings):
+        groups.setdefault((reading.bucket, reading.text), []).append(index)
+    return list(groups.values())
 
 
 def scores(readings: Sequence[Reading]) -> dict[str, Scores]:

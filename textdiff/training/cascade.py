@@ -1,0 +1,78 @@
+"""What the second stage is worth: the same samples read small and large, and the best of several against one.
+
+A repaired picture was read exactly only after it had been enlarged, a broken one only before.
+"""
+
+from collections.abc import Sequence
+
+from textdiff.ranking import prune
+from textdiff.similarity import trigram_similarity
+from textdiff.training import scores
+from textdiff.training.scores import OVERALL, Reading
+from textdiff.trajectory import Request
+
+_MEASURES = ("em", "ned", "cer")
+_DEFAULT = Request(text="")
+
+
+def side_by_side(small: Sequence[Reading], large: Sequence[Reading]) -> dict[str, dict]:
+    """Per bucket the scores of the same pictures before and after, and how many were repaired and broken."""
+    assert [one.seed for one in small] == [one.seed for one in large], "these are not the same pictures"
+    before, after = scores.scores(small), scores.scores(large)
+    rows = {}
+    for bucket in before:
+        changes = [
+            b.exact - a.exact for a, b in zip(small, large, strict=True) if bucket in (a.bucket, OVERALL)
+        ]
+        rows[bucket] = {
+            "small": before[bucket],
+            "large": after[bucket],
+            "repaired": changes.count(1),
+            "broken": changes.count(-1),
+        }
+    return rows
+
+
+def side_by_side_table(rows: dict[str, dict], size: int, large_size: int) -> str:
+    """The same for people, as a Markdown table."""
+    head = ["bucket", "pictures"]
+    head += [f"{name} {side} px" for name in ("EM", "NED", "CER") for side in (size, large_size)]
+    lines = [
+        [bucket, row["small"]["pictures"]]
+        + [f"{row[side][name]:.3f}" for name in _MEASURES for side in ("small", "large")]
+        + [row["repaired"], row["broken"]]
+        for bucket, row in rows.items()
+    ]
+    return scores.markdown([*head, "repaired", "broken"], lines)
+
+
+def singles(readings: Sequence[Reading]) -> list[int]:
+    """Of each prompt the index of its first sample."""
+    return [group[0] for group in scores.by_prompt(readings)]
+
+
+def through_the_funnel(small: Sequence[Reading], large: Sequence[Reading]) -> list[int]:
+    """Of each prompt the index of the large picture that wins.
+
+    The rules are those of ranking.py with the thresholds of a request that names none; each sample that is
+    kept is enlarged once.
+    """
+    winners = []
+    for group in scores.by_prompt(small):
+        similarities = [trigram_similarity(small[index].text, small[index].read) for index in group]
+        fates = prune(similarities, _DEFAULT.keep_only_if_above, _DEFAULT.delete_under)
+        kept = [index for index, (stays, _) in zip(group, fates, strict=True) if stays]
+        winners.append(max(kept, key=lambda index: trigram_similarity(large[index].text, large[index].read)))
+    return winners
+
+
+def comparison_table(ways: dict[str, dict[str, dict]]) -> str:
+    """Scores per bucket of several ways to get one picture of a prompt, side by side, as a Markdown table."""
+    first = next(iter(ways.values()))
+    head = ["bucket", "prompts"] + [f"{name}, {way}" for name in ("EM", "NED") for way in ways]
+    lines = [
+        [bucket, first[bucket]["pictures"]]
+        + [f"{way[bucket][name]:.3f}" for name in ("em", "ned") for way in ways.values()]
+        for bucket in first
+    ]
+    return scores.markdown(head, lines)
