@@ -15,6 +15,12 @@ def test_a_base_model_s_strip_has_every_prompt_that_it_can_take():
     assert strip.shape == (2 * 16, len(fitting) * (2 * 16 + 2) - 2, 3)
 
 
+def test_a_strip_may_have_other_prompts():
+    strips = [film_strip(lively_unet(), prompts) for prompts in (["Hi"], ["Hi", "far too long"], ["yo"])]
+    assert strips[0].shape == (2 * 16, 2 * 16, 3)
+    assert np.array_equal(strips[0], strips[1]) and not np.array_equal(strips[0], strips[2])
+
+
 def test_an_upscaler_s_strip_has_the_small_pictures_enlarged_above_the_large_ones():
     network = lively_upscaler()
     strip = upscaler_strip(network, SMALL, ["Hi", "yo"])

@@ -34,7 +34,7 @@ def _quick():
     """Fonts are looked for once, no film is drawn, and every step is logged."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "find_faces", functools.cache(find_faces))
-        patch.setattr(train, "film_strip", lambda network: np.zeros((1, 1, 3), dtype=np.uint8))
+        patch.setattr(train, "film_strip", lambda *_: np.zeros((1, 1, 3), dtype=np.uint8))
         patch.setattr(train, "upscaler_strip", lambda *_: np.zeros((2, 2, 3), dtype=np.uint8))
         patch.setattr(train, "_LOG_EVERY", 1)
         yield

@@ -58,6 +58,18 @@ def film_strip(pictures: Sequence[np.ndarray], columns: int, gap: int = 2, scale
     return strip
 
 
+def cut_strip(strip: np.ndarray, gap: int = 2, scale: int = 2) -> np.ndarray:
+    """(N, S, S, 3): the N squares of one row that `film_strip` magnified so, as they were.
+
+    Raises ValueError when the width is not that of such a row.
+    """
+    side, width = strip.shape[:2]
+    if side % scale or (width + gap) % (side + gap):
+        raise ValueError("This is not a row of magnified squares.")
+    lefts = range(0, width, side + gap)
+    return np.stack([strip[::scale, left : left + side : scale] for left in lefts])
+
+
 def heat_map(picture: np.ndarray, weights: np.ndarray, opacity: float = 0.6) -> np.ndarray:
     """`picture` under the cividis colours of (cells,) attention weights, a square of cells row by row.
 

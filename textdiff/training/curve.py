@@ -64,11 +64,10 @@ class Curve:
         return sorted({time for gaps in self.gaps.values() for time in gaps})
 
 
-def load_curve(paths: Sequence[Path]) -> Curve:
-    """The curve that the logs of one run tell, earliest first.
+def read_logs(paths: Sequence[Path]) -> list[dict]:
+    """All lines of the logs of one run, earliest first. Where a log begins, those before it end.
 
-    Where a log begins, those before it end: a run that goes on elsewhere begins at its last checkpoint. Of
-    evaluations at the same number of pictures the last one counts. Raises ValueError with one sentence.
+    For a run that goes on elsewhere begins at its last checkpoint. Raises ValueError with one sentence.
     """
     lines: list[dict] = []
     for path in paths:
@@ -79,6 +78,15 @@ def load_curve(paths: Sequence[Path]) -> Curve:
                 f"{path} begins before the logs named before it: name one run's, earliest first."
             )
         lines = [line for line in lines if line["pictures"] <= begin] + piece
+    return lines
+
+
+def load_curve(paths: Sequence[Path]) -> Curve:
+    """The curve that the logs of one run tell, as `read_logs` reads them.
+
+    Of evaluations at the same number of pictures the last one counts. Raises ValueError with one sentence.
+    """
+    lines = read_logs(paths)
     evaluations = {line["pictures"]: line for line in lines if "em" in line}
     if not evaluations:
         names = " and ".join(map(str, paths))

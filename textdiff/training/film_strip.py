@@ -29,12 +29,12 @@ SEED, STEPS, GUIDANCE = 100, 16, 3.0
 UPSCALER_STEPS = 8
 
 
-def film_strip(network: UNet) -> np.ndarray:
+def film_strip(network: UNet, prompts: Sequence[str] = PROMPTS) -> np.ndarray:
     """(H, W, 3) uint8: one picture for each prompt that the network can take, side by side."""
     config = network.config
     fitting = [
         text
-        for text in PROMPTS
+        for text in prompts
         if alphabet.problem_with(text, config.max_characters, config.max_lines) is None
     ]
     return figures.film_strip(

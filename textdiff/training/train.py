@@ -13,7 +13,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -29,7 +29,7 @@ from textdiff.config import BASE, PRESETS, UPSCALER, ModelConfig, Preset, from_j
 from textdiff.networks.unet import UNet
 from textdiff.training.dataset import Batch, as_x0, batches
 from textdiff.training.ema import EMA
-from textdiff.training.film_strip import film_strip, upscaler_strip
+from textdiff.training.film_strip import PROMPTS, film_strip, upscaler_strip
 from textdiff.training.fonts import find_faces
 from textdiff.training.letter_gap import letter_gap
 from textdiff.training.loss import diffusion_loss, draw_times
@@ -72,8 +72,10 @@ class Trainer:
         workers: int,
         warm_start: Path | None,
         base: Path | None = None,
+        film: Sequence[str] = PROMPTS,
     ) -> None:
         self.preset, self.out, self.device, self.workers = preset, out, device, workers
+        self.film = film
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world = dist.get_world_size() if dist.is_initialized() else 1
         if preset.train.batch % self.world:
@@ -229,7 +231,7 @@ class Trainer:
         strip = (
             upscaler_strip(network, given[0][shown], self.validation.texts[shown])
             if given
-            else film_strip(network)
+            else film_strip(network, self.film)
         )
         Image.fromarray(strip).save(self.out / f"strip-{self.seen['pictures']:08d}.png")
 
@@ -292,6 +294,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--base", type=Path, help="redraw some of an upscaler's small pictures with these weights"
     )
+    parser.add_argument("--film", nargs="+", default=PROMPTS, metavar="TEXT", help="what the strips show")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw pictures")
     parser.add_argument(
@@ -310,7 +313,13 @@ def main(arguments: list[str] | None = None) -> None:
         preset = overridden(PRESETS[options.preset], options.set)
         options.out.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(
-            preset, options.out, options.device, options.workers, options.warm_start, options.base
+            preset,
+            options.out,
+            options.device,
+            options.workers,
+            options.warm_start,
+            options.base,
+            options.film,
         )
         if options.resume:
             trainer.resume()

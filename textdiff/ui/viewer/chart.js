@@ -3,7 +3,7 @@
  *
  * chart(lines) returns { element, mark(x, ys), name(label) }. Each line is { kind, curve, points }: kind "a" is drawn
  * solid, "b" dashed; curve and points are lists of [x, y], from 0 to 1 and y upwards. mark() puts the mark at `x`, on
- * each line at its y; name() says in words what there is to see.
+ * each line at its y, or on no line where that is null; name() says in words what there is to see.
  */
 (() => {
   "use strict";
@@ -30,8 +30,9 @@
     function mark(x, ys) {
       for (const end of ["x1", "x2"]) now.setAttribute(end, across(x));
       here.forEach((dot, line) => {
+        dot.setAttribute("visibility", ys[line] === null ? "hidden" : "visible");
         dot.setAttribute("cx", across(x));
-        dot.setAttribute("cy", down(ys[line]));
+        dot.setAttribute("cy", down(ys[line] ?? 0));
       });
     }
 
