@@ -9,6 +9,7 @@ import numpy as np
 from fakes import cover, fake_generation
 
 from textdiff import alphabet, similarity
+from textdiff.cost import Speed
 from textdiff.experiments.records import (
     Branch,
     Comparison,
@@ -17,7 +18,7 @@ from textdiff.experiments.records import (
     SelfAttentionMaps,
 )
 from textdiff.figures import to_uint8
-from textdiff.trajectory import Generation, Request
+from textdiff.trajectory import Generation, Origin, Request
 
 
 @dataclass
@@ -38,6 +39,9 @@ class FakeWriter:
         if request.watch and request.candidates * request.steps > 800:
             return "With attention, candidates times steps can be at most 800."
         return alphabet.problem_with(request.text, self.limits.max_characters, self.limits.max_lines)
+
+    def speed(self) -> Speed:
+        return Speed(small=0.01, large=self.limits.large_size and 0.05)
 
     def write(
         self, request: Request, should_stop: Callable[[], bool] = lambda: False
@@ -108,7 +112,20 @@ class FakeWriter:
             muted = replace(other, steps=steps)
         change = np.abs(muted.final.astype(float) - candidate.final).mean(axis=-1) / 255
         note = "" if branch.seed is None else "Another seed changes nothing."
-        new = replace(old, candidates=(muted,))
+        new = replace(
+            old,
+            candidates=(muted,),
+            request=replace(old.request, text=request.text if branch.text is None else branch.text),
+            origin=Origin(
+                step=branch.step,
+                text=request.text,
+                guidance=request.guidance,
+                sampler=request.sampler,
+                seed=branch.seed,
+                eta=branch.eta,
+                muted=branch.muted,
+            ),
+        )
         yield Comparison(old=old, new=new, change=change, branch=branch, note=note)
 
     def ddim_against_ddpm(self, request: Request, candidate: int) -> Iterator[SimpleNamespace | Comparison]:

@@ -45,6 +45,24 @@ def branch_off(checkpoint, step=2, of=REQUEST, **changes) -> Comparison:
     return comparison
 
 
+def test_what_a_branch_says_of_itself_is_enough_to_make_it_again(checkpoint, tmp_path):
+    changes = {"text": "Ho!", "guidance": 4.0, "sampler": "ddim", "eta": 0.5, "seed": 11, "muted": (1,)}
+    new = branch_off(checkpoint, **changes).new
+    run_folder.save(new, tmp_path / "branch")
+    loaded = run_folder.load(tmp_path / "branch")
+    request, origin = loaded.request, loaded.origin
+    again = Branch(
+        of=replace(request, text=origin.text, guidance=origin.guidance, sampler=origin.sampler),
+        candidate=0,
+        step=origin.step,
+        **{name: getattr(request, name) for name in ("text", "guidance", "sampler")},
+        **{name: getattr(origin, name) for name in ("seed", "eta", "muted")},
+    )
+    *_, comparison = branched(checkpoint, again, Reader())
+    assert origin == comparison.new.origin and comparison.old.origin is None
+    assert all(map(equal, steps_of(new), steps_of(comparison.new)))
+
+
 def steps_of(generation: Generation) -> tuple[Step, ...]:
     (candidate,) = generation.candidates
     return candidate.steps

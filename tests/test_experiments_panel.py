@@ -11,7 +11,8 @@ from fakes import clean_levels, cover, sprite_levels
 from PIL import Image
 
 from textdiff.trajectory import Request
-from textdiff.ui import page as page_file
+from textdiff.ui.answering import answering
+from textdiff.ui.endpoints import OUR_FAULT
 from textdiff.ui.experiments_panel import (
     SCALES,
     branched,
@@ -22,7 +23,6 @@ from textdiff.ui.experiments_panel import (
     request_of,
     within,
 )
-from textdiff.ui.page import answering
 
 REQUEST = {"text": "Hi\nyou", "seed": 9, "steps": 3, "sampler": "ddim", "guidance": 3, "reader": "rapidocr"}
 ASKED = {"number": "td-mute-1", "model": "0" * 64, "token": 2, "request": REQUEST}
@@ -130,7 +130,7 @@ def test_a_run_of_other_weights_is_not_repeated():
 
 
 def test_the_page_answers_with_the_number_of_the_question():
-    answers = list(answering(FakeWriter, "mute", muted)(SimpleNamespace(_data=ASKED)))
+    answers = list(answering("mute", muted, FakeWriter)(SimpleNamespace(_data=ASKED)))
     assert {answer["answer"]["number"] for answer in answers} == {"td-mute-1"}
     assert {answer["answer"]["action"] for answer in answers} == {"mute"}
     assert "after" in answers[-1]["answer"]
@@ -141,10 +141,10 @@ def test_the_page_answers_with_the_number_of_the_question():
     [
         (ASKED | {"request": REQUEST | {"text": "é"}}, "never seen these characters"),
         (ASKED | {"request": REQUEST | {"reader": "missing"}}, "not installed"),
-        (ASKED | {"request": REQUEST | {"text": "fail"}}, page_file.OUR_FAULT),
+        (ASKED | {"request": REQUEST | {"text": "fail"}}, OUR_FAULT),
         ("nonsense", "as it should"),
     ],
 )
 def test_when_an_experiment_cannot_be_the_page_answers_with_one_sentence(details, sentence, caplog):
-    *_, last = answering(FakeWriter, "mute", muted)(SimpleNamespace(_data=details))
+    *_, last = answering("mute", muted, FakeWriter)(SimpleNamespace(_data=details))
     assert sentence in last["answer"]["problem"] and "secret" not in last["answer"]["problem"]

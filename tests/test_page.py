@@ -1,6 +1,5 @@
 """The page without a browser: its handlers, its endpoint and what it is allowed to do."""
 
-import json
 import re
 import threading
 import time
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 from fake_writer import FakeWriter
 from fakes import fake_generation
-from gradio_client import Client
 from matplotlib import colormaps
 
 from textdiff import alphabet
@@ -25,13 +23,16 @@ from textdiff.request_rules import NUMBERS, number_problem
 from textdiff.run_folder import load, save
 from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import MAX_SEED, Request
-from textdiff.ui import page as page_file
-from textdiff.ui.page import Turn, build_page, check, following, once, restore, write
+from textdiff.ui import writing
+from textdiff.ui.form_filling import following, remember, restore
+from textdiff.ui.page import build_page, once
+from textdiff.ui.run_cache import RunCache
 from textdiff.ui.run_store import RunStore, address, first_recorded
 from textdiff.ui.serving import launch_settings
 from textdiff.ui.viewer_component import show_live
-from textdiff.ui.viewer_files import VIEWER, VIEWS, lessons, viewer_script, viewer_style
+from textdiff.ui.viewer_files import FILM, VIEWER, VIEWS, lessons, viewer_script, viewer_style
 from textdiff.ui.write_panel import EXAMPLES, SAMPLERS, build_write_panel
+from textdiff.ui.writing import Turn, arm, check, write
 
 # Gradio's own statistics use what pandas has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:::gradio.queueing")
@@ -44,8 +45,15 @@ def panel():
 
 
 @pytest.fixture
-def store(tmp_path):
-    return RunStore(folder=tmp_path)
+def cache(tmp_path):
+    return RunCache(RunStore(folder=tmp_path))
+
+
+def begun(panel, given: list) -> Turn:
+    """The turn of a visitor who has just clicked Write."""
+    turn = Turn()
+    turn.begin(panel.request(*given))
+    return turn
 
 
 def values(panel, **changes) -> list:
@@ -104,7 +112,7 @@ def test_each_problem_stands_at_the_field_that_it_is_about(panel):
 
 def test_whoever_has_a_run_going_on_is_asked_to_wait(panel):
     turn = Turn()
-    turn.begin()
+    turn.begin(Request(text="a"))
     assert list(sentences(panel, FakeWriter(), turn)) == ["text"]
     turn.end()
     assert sentences(panel, FakeWriter(), turn) == {}
@@ -115,15 +123,14 @@ def test_a_model_that_cannot_be_loaded_gets_a_sentence_without_details(panel):
         raise RuntimeError("secret detail")
 
     verdict, *_ = check(panel, fails, *values(panel), Turn())
-    assert verdict["message"] == page_file.OUR_FAULT
+    assert verdict["message"] == writing.OUR_FAULT
 
 
-def test_a_run_is_previewed_saved_and_shown(panel, store, monkeypatch):
-    monkeypatch.setattr(page_file, "PREVIEW_SECONDS", 0)
-    turn = Turn()
-    turn.begin()
+def test_a_run_is_previewed_saved_and_shown(panel, cache, monkeypatch):
+    monkeypatch.setattr(writing, "PREVIEW_SECONDS", 0)
     given = values(panel, text="Hi", steps=5, candidates=3)
-    *previews, last = write(panel, FakeWriter, store, *given, turn)
+    turn = begun(panel, given)
+    *previews, last = write(panel, FakeWriter, cache, *given, turn)
     assert [shown["live"]["step"] for shown, *_ in previews] == [1, 2, 3, 4, 5, 5]
     assert previews[-1][0]["live"]["stage"] == "reading"
     shown, write_button, stop_button = last
@@ -133,34 +140,53 @@ def test_a_run_is_previewed_saved_and_shown(panel, store, monkeypatch):
     assert not turn.going_on
 
 
-def test_stop_ends_the_run_after_its_present_step_and_keeps_it(panel, store, monkeypatch):
-    monkeypatch.setattr(page_file, "PREVIEW_SECONDS", 0)
-    turn, other = Turn(), Turn()
-    events = write(panel, FakeWriter, store, *values(panel, text="Hi", steps=50), turn)
+def test_stop_ends_the_run_after_its_present_step_and_keeps_it(panel, cache, monkeypatch):
+    monkeypatch.setattr(writing, "PREVIEW_SECONDS", 0)
+    given = values(panel, text="Hi", steps=50)
+    turn, other = begun(panel, given), Turn()
+    events = write(panel, FakeWriter, cache, *given, turn)
     next(events)
-    page_file.press_stop(other)
+    writing.press_stop(other)
     next(events)
-    page_file.press_stop(turn)
+    writing.press_stop(turn)
     *_, (shown, *_) = events
     generation = load(run_of(shown))
     assert generation.stopped and len(generation.candidates[0].steps) == 2
 
 
-def test_when_a_visitor_leaves_the_run_ends(panel, store):
-    turn = Turn()
-    turn.begin()
-    events = write(panel, FakeWriter, store, *values(panel, text="Hi", steps=50), turn)
+def test_when_a_visitor_leaves_the_run_ends(panel, cache, tmp_path):
+    given = values(panel, text="Hi", steps=50)
+    turn = begun(panel, given)
+    events = write(panel, FakeWriter, cache, *given, turn)
     next(events)
     events.close()
     assert not turn.going_on
-    assert list(store.folder.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_broken_run_gets_one_sentence_and_gives_the_button_back(panel, store, caplog):
-    *_, (shown, write_button, _) = write(
-        panel, FakeWriter, store, *values(panel, text="fail", steps=2), Turn()
-    )
-    assert shown == {"problem": page_file.OUR_FAULT}
+def test_what_was_written_before_is_shown_at_once_and_not_written_again(panel, cache, monkeypatch):
+    monkeypatch.setattr(writing, "PREVIEW_SECONDS", 0)
+    given, writer = values(panel, text="Hi", steps=3), FakeWriter()
+    clicked = arm(panel, lambda: writer, cache, *given, turn := Turn())
+    assert [shown["live"]["stage"] for shown, *_ in clicked] == ["waiting"] and turn.going_on
+    *_, (first, *_) = write(panel, lambda: writer, cache, *given, turn)
+
+    monkeypatch.setattr(writer, "write", None)
+    *previews, (again, write_button, _) = arm(panel, lambda: writer, cache, *given, turn)
+    assert [shown["live"]["step"] for shown, *_ in previews] == [1, 2, 3, 3]
+    assert load(run_of(again)).request.text == "Hi" and again != first
+    assert write_button["interactive"] is True and not turn.going_on
+    # The second half of the click, when the queue gets there, even if the visitor has begun something else.
+    for now in (turn, begun(panel, values(panel, text="other"))):
+        request = now.request
+        assert list(write(panel, lambda: writer, cache, *given, now)) == [(gr.skip(),) * 3]
+        assert now.request == request
+
+
+def test_a_broken_run_gets_one_sentence_and_gives_the_button_back(panel, cache, caplog):
+    given = values(panel, text="fail", steps=2)
+    *_, (shown, write_button, _) = write(panel, FakeWriter, cache, *given, begun(panel, given))
+    assert shown == {"problem": writing.OUR_FAULT}
     assert write_button["interactive"] is True
     assert "secret detail" in caplog.text
 
@@ -243,18 +269,34 @@ def changes(panel, updates: list) -> dict[str, dict]:
 
 def test_a_link_fills_in_the_form_and_hides_what_a_teacher_hides(panel):
     query = dict(parse_qsl(to_query(Request(text="Hi\nyou", seed=8, watch=False), hidden=("steps", "seed"))))
-    filled = changes(panel, following(panel)(opened(**query, view="api")))
+    filled = changes(panel, following(panel)({}, opened(**query, view="api")))
     assert filled["text"] == {"value": "Hi\nyou"} and filled["watch"] == {"value": False}
     assert filled["seed"] == {"value": 8, "visible": False} and filled["steps"]["visible"] is False
-    assert not any(changes(panel, following(panel)(opened())).values())
-    assert changes(panel, following(panel)(opened(seed="8")))["text"] == {}
+    assert not any(changes(panel, following(panel)({}, opened())).values())
+    assert changes(panel, following(panel)({}, opened(seed="8")))["text"] == {}
+
+
+def test_a_form_is_filled_in_as_it_was_sent_last_and_a_link_has_the_last_word(panel):
+    kept = remember(panel, *values(panel, text="secret", seed=8, steps=5, sampler="ddim"))
+    assert "secret" not in kept.values() and kept["seed"] == 8
+    filled = changes(panel, following(panel)(kept, opened()))
+    assert filled["text"] == {} and filled["steps"] == {"value": 5} and filled["sampler"] == {"value": "ddim"}
+    link = dict(text="Hi", seed="9", hide="steps,sampler")
+    filled = changes(panel, following(panel)(kept, opened(**link)))
+    assert filled["seed"] == {"value": 9} and filled["text"] == {"value": "Hi"}
+    assert filled["steps"] == filled["sampler"] == {"visible": False}
+
+
+@pytest.mark.parametrize("kept", [None, [], "x", {"steps": 0}, {"reader": "other"}, {"gone": 1}, {"text": 1}])
+def test_what_a_browser_cannot_have_kept_changes_nothing(panel, kept):
+    assert not any(changes(panel, following(panel)(kept, opened())).values())
 
 
 def test_a_link_that_makes_no_sense_changes_nothing_and_is_answered_with_a_sentence(panel, monkeypatch):
     told = []
     monkeypatch.setattr(gr, "Warning", told.append)
     for query in ({"text": "x" * 10_000}, {"text": "Hi", "seed": "-1"}, {"text": "Hi", "hide": "text"}):
-        assert not any(changes(panel, following(panel)(opened(**query))).values())
+        assert not any(changes(panel, following(panel)({}, opened(**query))).values())
     assert len(told) == 3 and all(sentence.startswith("This link was not followed") for sentence in told)
 
 
@@ -276,39 +318,10 @@ def test_another_picture_gets_a_sentence_and_changes_nothing(panel, tmp_path):
         assert "no picture of textdiff" in shown["problem"]
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    recorded, runs = tmp_path_factory.mktemp("recorded"), tmp_path_factory.mktemp("runs")
-    page = build_page(FakeWriter, recorded, runs)
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_settings(recorded, runs))
-    yield Client(url, verbose=False)
-    page.close()
-
-
-def test_the_endpoint_write_answers_with_the_ranking_and_the_run(client):
-    answer = client.predict(text="Hi", candidates=2, steps=2, api_name="/write")
-    assert [candidate["verdict"]["rank"] for candidate in answer["ranking"]] == [1, 2]
-    assert answer["best"] == answer["ranking"][0]["index"]
-    run = json.loads((run_of(answer) / "run.json").read_text())
-    assert run["request"]["text"] == "Hi" and run["reader"] == answer["reader"]
-
-
-def test_the_endpoint_answers_bad_input_with_the_sentence(client):
-    with pytest.raises(Exception, match="never seen these characters: 'é'"):
-        client.predict(text="é", api_name="/write")
-    with pytest.raises(Exception, match="Seed must be a whole number"):
-        client.predict(text="e", seed=-1, api_name="/write")
-
-
-def test_nothing_but_the_endpoint_write_is_public(client):
-    api = client.view_api(return_format="dict", print_info=False)
-    assert list(api["named_endpoints"]) == ["/write"] and not api["unnamed_endpoints"]
-
-
-def test_the_page_is_served_to_this_machine_and_opens_two_folders_only(tmp_path):
+def test_the_page_is_served_to_this_machine_and_opens_its_runs_and_the_film_only(tmp_path):
     settings = launch_settings(tmp_path / "recorded", tmp_path / "runs")
     assert settings["server_name"] == "127.0.0.1" and settings["share"] is False
-    assert settings["allowed_paths"] == [str(tmp_path / "recorded"), str(tmp_path / "runs")]
+    assert settings["allowed_paths"] == [str(tmp_path / "recorded"), str(tmp_path / "runs"), str(FILM)]
     assert settings["show_error"] is False and settings["strict_cors"] is True
 
 

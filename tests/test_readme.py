@@ -75,7 +75,10 @@ def test_every_link_within_the_repository_leads_somewhere():
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("python -m")])
 def test_a_command_names_a_module_and_options_that_it_has(command):
     _, _, module, *words = shlex.split(command.replace("$'", "'"))
-    source = Path(importlib.util.find_spec(module).origin).read_text("utf-8")
+    source = Path(importlib.util.find_spec(module).origin)
+    if source.name == "__init__.py":
+        source = source.with_name("__main__.py")
+    source = source.read_text("utf-8")
     assert '__name__ == "__main__"' in source
     options = [word for word in words if word.startswith("--")]
     assert options

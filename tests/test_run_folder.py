@@ -14,7 +14,7 @@ from fakes import LAYERS, attention_weights, clean_levels, fake_generation, spri
 from PIL import Image
 
 from textdiff import run_folder
-from textdiff.trajectory import Generation
+from textdiff.trajectory import Generation, Origin
 
 TEXT = "Hi\nyou"
 RECORDED = Path(__file__).parents[1] / "assets" / "runs"
@@ -260,6 +260,30 @@ def test_a_run_without_steps_is_refused(tmp_path):
     with pytest.raises(ValueError, match="first step"):
         run_folder.save(dataclasses.replace(generation, candidates=(empty,)), tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+ORIGIN = Origin(step=1, text="Ho", guidance=3, sampler="ddim", seed=None, eta=1, muted=(0, 2))
+
+
+def test_a_branch_says_where_it_comes_from_and_any_other_run_does_not(folder, tmp_path):
+    assert run_folder.load(folder).origin is None
+    assert "origin" not in json.loads((folder / "run.json").read_text())
+    run_folder.save(dataclasses.replace(run_folder.load(folder), origin=ORIGIN), tmp_path / "branch")
+    assert run_folder.load(tmp_path / "branch").origin == ORIGIN
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"step": 3}, {"step": -1}, {"text": "x" * 1025}, {"text": None}, {"muted": [7]}, {"muted": 1}]
+    + [{"seed": "1"}, {"eta": True}, {"guidance": float("inf")}, {"action": "branch"}],
+)
+def test_where_a_branch_comes_from_is_believed_as_little_as_the_rest(folder, tmp_path, change):
+    run_folder.save(dataclasses.replace(run_folder.load(folder), origin=ORIGIN), folder)
+    run = json.loads((folder / "run.json").read_text())
+    run["origin"] |= change
+    (folder / "run.json").write_text(json.dumps(run))
+    with pytest.raises(ValueError, match=r"^The run cannot be read: .+\.$"):
+        run_folder.load(folder)
 
 
 def test_a_zip_loads_like_its_folder(folder, tmp_path):

@@ -246,12 +246,13 @@ def test_the_upscaler_is_asked_about_the_final_picture_of_the_source(cascade, ti
 
     monkeypatch.setattr(tiny_upscaler.network, "forward", forward)
     _, generation = answer(cascade, replace(LARGE, upscaled=2))
-    assert len(asked) == 2 * 3  # one by one, and without guidance
-    for k, (small, small_t) in enumerate(asked):
+    rows = [row for small, _ in asked for row in small]  # in one batch or one by one
+    assert len(rows) == 2 * 3  # without guidance
+    for k, small in enumerate(rows):
         source = generation.upscaled[k % 2].source
-        levels = (small[0].permute(1, 2, 0).numpy() + 1) * 127.5
+        levels = (small.permute(1, 2, 0).numpy() + 1) * 127.5
         np.testing.assert_allclose(levels, generation.candidates[source].final, atol=1e-4)
-        assert len(small) == 1 and not small_t.any()
+    assert not any(small_t.any() for _, small_t in asked)
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "ddpm"])
@@ -348,3 +349,19 @@ def test_models_that_do_not_fit_each_other_are_refused_in_one_sentence(tiny_chec
 
 def test_the_limits_say_how_large_a_picture_can_be(cascade, writer):
     assert (writer.limits.large_size, cascade.limits.large_size) == (None, 32)
+
+
+def test_the_speed_is_measured_before_the_first_run_and_learnt_from_every_other(
+    tiny_checkpoint, cascade, readers
+):
+    assert Writer(tiny_checkpoint).speed().large is None
+    measured = cascade.speed()
+    assert measured.small > 0 and measured.large > 0
+    assert cascade.speed() is measured
+    answer(cascade, LARGE)
+    learnt = cascade.speed()
+    assert (
+        learnt.small != measured.small
+        and learnt.large != measured.large
+        and learnt.reading != measured.reading
+    )

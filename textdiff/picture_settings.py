@@ -22,7 +22,12 @@ MAX_SETTINGS = 2**16  # characters
 
 
 def picture_with_settings(generation: Generation) -> bytes:
-    """The winning picture as the bytes of a PNG, pixel by pixel, with the settings that made it."""
+    """The winning picture as the bytes of a PNG, pixel by pixel, with the settings that made it.
+
+    Raises ValueError with one sentence when no settings do.
+    """
+    if generation.origin is not None:
+        raise ValueError("This run left another one on its way, and no settings give it again.")
     settings = {
         "format": FORMAT,
         "request": dataclasses.asdict(generation.request),

@@ -48,6 +48,7 @@ from textdiff.trajectory import (
     AttentionLayer,
     Candidate,
     Generation,
+    Origin,
     Reading,
     Request,
     Step,
@@ -152,6 +153,8 @@ def _write(generation: Generation, folder: Path) -> None:
         "seconds": generation.seconds,
         "stopped": generation.stopped,
     }
+    if generation.origin is not None:
+        run["origin"] = dataclasses.asdict(generation.origin)
     _write_png(generation.winner.final, folder / "best.png")
     (folder / "run.json").write_text(json.dumps(run, indent=1, allow_nan=False), encoding="utf-8")
 
@@ -318,8 +321,13 @@ def _generation(run: dict, source: _Folder | _Zip) -> Generation:
         best=run["best"],
         seconds=run["seconds"],
         stopped=run["stopped"],
+        origin=_origin(run["origin"]) if "origin" in run else None,
         **large,
     )
+
+
+def _origin(entry: dict) -> Origin:
+    return Origin(**entry | {"muted": tuple(entry["muted"])})
 
 
 def _upscaling(upscaling: dict, source: _Folder | _Zip) -> dict:

@@ -2,6 +2,7 @@
 
 Format 2 has large pictures ("upscaling", null without any) and what was read step by step ("readability" of a
 candidate, empty if nothing was). Format 1 knew neither; such a run is read as one of format 2 without them.
+A run that left another one on its way says so under "origin", which no other run has.
 """
 
 import dataclasses
@@ -80,6 +81,15 @@ _RUN = {
     "seconds": float,
     "stopped": bool,
 }
+_ORIGIN = {
+    "step": int,
+    "text": str,
+    "guidance": float,
+    "sampler": str,
+    "seed": _Nullable(int),
+    "eta": _Nullable(float),
+    "muted": [int],
+}
 _NEW_IN_REQUEST = {"readability": False, "upscaled": 0, "upscaler_steps": Request(text="").upscaler_steps}
 
 
@@ -107,7 +117,7 @@ def parse(content: bytes) -> dict:
     if run["format"] == 1:
         _check_shape(run, _RUN_1, "run.json")
         run = _from_format_1(run)
-    _check_shape(run, _RUN, "run.json")
+    _check_shape(run, _RUN | ({"origin": _ORIGIN} if "origin" in run else {}), "run.json")
     _check_numbers(run)
     return run
 
@@ -168,6 +178,11 @@ def _check_numbers(run: dict) -> None:
     _require(0 <= run["best"] < count, "its best candidate does not exist")
     sane = all(-99 <= low < high <= 99 for low, high in run["ranges"].values())
     _require(sane, "the range of a picture makes no sense")
+
+    if origin := run.get("origin"):
+        _require(0 <= origin["step"] < len(steps), "it left another run at a step that it does not have")
+        _require(len(origin["text"]) < MAX_TOKENS, f"its text was longer than {MAX_TOKENS - 1} characters")
+        _require(set(origin["muted"]) <= set(range(len(tokens))), "a muted character does not exist")
 
     cells = 0
     for layer in layers:

@@ -146,6 +146,21 @@ class Upscaled:
         _freeze(self.final)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """How a run began that no request gives: from the first noise on it went another run's way, and left it
+    before a step (see experiments/branch.py). Its own request says what holds from that step on.
+    """
+
+    step: int  # the first one that may differ, 0 to steps - 1
+    text: str  # of the other run, like the next two
+    guidance: float
+    sampler: str
+    seed: int | None  # of the noise drawn from the step on; None: the other run's
+    eta: float | None  # from the step on, for DDIM; None: the sampler's own
+    muted: tuple[int, ...]  # tokens that no cell of the picture could see from the step on
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Generation:
     """One request, answered. The answer is the `winner`."""
@@ -163,6 +178,7 @@ class Generation:
     upscaler_sha256: str | None = None
     upscaled: tuple[Upscaled, ...] = ()
     best_upscaled: int | None = None  # index of the best large picture
+    origin: Origin | None = None  # None: the request says it all
 
     def __post_init__(self) -> None:
         drawn = bool(self.upscaled)

@@ -20,6 +20,7 @@ from textdiff import alphabet
 from textdiff.attention_capture import as_arrays, layers_of
 from textdiff.checkpoints import Checkpoint
 from textdiff.config import BASE, UPSCALER, ModelConfig
+from textdiff.cost import Pace, Speed
 from textdiff.denoiser import UPSCALER_GUIDANCE, Denoiser
 from textdiff.figures import to_uint8
 from textdiff.networks.unet import UNet
@@ -79,13 +80,14 @@ class Progress:
 class Writer:
     """Answers requests with one model, and with an upscaler if there is one.
 
-    Holds no state of a run: several runs may interleave. Raises ValueError if the two do not fit each other.
+    Holds no state of a run, so several may interleave; all that it keeps is how fast they were. Raises
+    ValueError if the two do not fit each other.
     """
 
     def __init__(
         self, checkpoint: Checkpoint, upscaler: Checkpoint | None = None, allow_download: bool = False
     ) -> None:
-        if problem := _mismatch(checkpoint, upscaler):
+        if problem := mismatch(checkpoint, upscaler):
             raise ValueError(problem)
         config = checkpoint.network.config
         self.name = checkpoint.name
@@ -98,7 +100,16 @@ class Writer:
         self.readers = tuple(READERS)
         self._checkpoint = checkpoint
         self._upscaler = upscaler
+        self._pace = Pace()
         self._reader = lru_cache(maxsize=None)(lambda name: open_reader(name, allow_download))
+
+    def speed(self) -> Speed:
+        """What runs have shown of this machine; before the first one it is measured, in a few evaluations."""
+        if self._pace.speed is None:
+            networks = [self._checkpoint.network] + ([self._upscaler.network] if self._upscaler else [])
+            small, large = (*map(_seconds, networks), None)[:2]
+            self._pace.speed = Speed(small=small, large=large)
+        return self._pace.speed
 
     def problem_with(self, request: Request) -> str | None:
         """One sentence for the person who asked if the request cannot be answered, else None."""
@@ -125,6 +136,9 @@ class Writer:
         `should_stop` is asked after every step; once it says yes, what there is gets read, ranked and
         returned. Raises ValueError on a bad request.
         """
+        yield from self._pace.following(self._run(request, should_stop))
+
+    def _run(self, request: Request, should_stop: Callable[[], bool]) -> Iterator[Progress | Generation]:
         if problem := self.problem_with(request):
             raise ValueError(problem)
         began = time.monotonic()
@@ -222,6 +236,21 @@ class Writer:
         )
 
 
+def _seconds(network: UNet) -> float:
+    """Of one evaluation for one picture, among a few as in a run: the second time, the first one warms up."""
+    count, size, guidance, small = 2, network.config.image_size, 2.0, None
+    if network.config.kind == UPSCALER:
+        guidance, small = UPSCALER_GUIDANCE, torch.zeros(count, 3, size // 2, size // 2)
+    text = "a" * (network.config.max_characters // 2)
+    denoiser = denoiser_for(network, text, count, guidance, small)
+    noise = torch.zeros(count, 3, size, size, device=device_of(network))
+    for _ in range(2):
+        began = time.monotonic()
+        denoiser(noise, 0.5).x0.cpu()  # a GPU answers when the answer is fetched
+        seconds = time.monotonic() - began
+    return seconds / (count * (1 if guidance == 1 else 2))
+
+
 def problem_with_request(request: Request, config: ModelConfig) -> str | None:
     """One sentence if no model of this config can answer the request, whatever else is there; else None."""
     if problem := alphabet.problem_with(request.text, config.max_characters, config.max_lines):
@@ -244,7 +273,7 @@ def problem_with_number(name: str, value: int, low: int, high: int) -> str | Non
     return f"{name} must be a whole number from {low} to {high}."
 
 
-def _mismatch(checkpoint: Checkpoint, upscaler: Checkpoint | None) -> str | None:
+def mismatch(checkpoint: Checkpoint, upscaler: Checkpoint | None) -> str | None:
     """One sentence if these cannot work together, else None."""
     base = checkpoint.network.config
     if base.kind != BASE:
@@ -281,14 +310,15 @@ def denoiser_for(
 ) -> Denoiser:
     """The question about `count` pictures of one text."""
     device = device_of(network)
+    autocast = compute_type(device)
     return Denoiser(
         network=network,
         ids=torch.from_numpy(alphabet.encode([text] * count, len(text))).to(device),
         null_ids=torch.from_numpy(alphabet.null_prompt(1, len(text))).to(device),
         guidance=guidance,
         small=None if small is None else small.to(device),
-        autocast=compute_type(device),
-        one_by_one=device.type == "cpu",
+        autocast=autocast,
+        one_by_one=device.type == "cpu" and autocast is None,
     )
 
 

@@ -204,9 +204,18 @@ def test_large_pictures_stand_below_with_what_was_read_before_and_after(look):
     expect(pairs.first.locator(".td-boxed canvas")).to_have_attribute("width", "128")
     expect(pairs.first.locator("canvas").first).to_have_attribute("width", "64")
     expect(pairs.first.locator(".td-change")).to_contain_text("read 1.000 before, 0.625 after")
+    # Small: no letter wrong, one, and none again. Large: three, two and one.
+    expect(page.locator(".td-upscaled > .td-rule")).to_contain_text(
+        "small picture: 0; with more: 3; with as many: 0"
+    )
     expect(page.locator(".td-note")).to_have_text("")
+    own = pairs.locator(".td-rule").all_inner_texts()
     page.get_by_role("slider", name="Keep only if above").fill("0.99")
     expect(page.locator(".td-note")).to_contain_text("would enlarge: seed 8 (3 times)")
+    expect(pairs.locator(".td-badge")).to_have_text(["the answer", "not drawn", "not chosen"])
+    expect(pairs.locator(".td-rule").nth(1)).to_have_text("Its candidate would be pruned.")
+    page.get_by_role("button", name="Put them back").click()
+    expect(pairs.locator(".td-rule")).to_have_text(own)
 
 
 def test_what_a_stranger_wrote_is_only_text(look):

@@ -9,7 +9,7 @@ from looking import expect, open_view
 
 from textdiff import run_folder
 from textdiff.picture_settings import picture_with_settings, read_settings
-from textdiff.request_link import from_query, to_query
+from textdiff.request_link import HIDEABLE, from_query, to_query
 from textdiff.trajectory import Request
 from textdiff.ui.sharing import NAMES
 
@@ -61,6 +61,31 @@ def test_the_link_to_a_run_says_its_request_and_what_is_on_screen(visit, site, c
     said = from_query(dict(parse_qsl(urlsplit(link).query, keep_blank_values=True))).fields
     assert Request(**said) == asked
     assert urlsplit(link).fragment == "view=attention&step=7"
+
+
+def test_a_teacher_chooses_what_the_link_hides(visit, site):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    ready(page)
+    page.get_by_text("Share this run").click()
+    page.get_by_text("Hide controls").click()
+    for name in ("Steps", "Delete under", "Seed"):
+        page.locator(".td-hiding").get_by_label(name).check()
+    page.locator(".td-hiding").get_by_label("Seed").uncheck()
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".td-share [role=status]")).to_contain_text("copied")
+    link = page.locator(".td-link").input_value()
+    said = from_query(dict(parse_qsl(urlsplit(link).query, keep_blank_values=True)))
+    assert said.hidden == ("steps", "delete_under")
+    assert Request(**said.fields) == run_folder.load(site.recorded).request
+    names = page.locator(".td-hiding input").evaluate_all("boxes => boxes.map((box) => box.value)")
+
+    opened = visit(url=link)
+    ready(opened)
+    opened.locator("#settings > button").click()
+    expect(opened.locator("#seed")).to_be_visible()
+    for name in ("steps", "delete_under"):
+        expect(opened.locator(f"#{name}")).not_to_be_visible()
+    assert set(names) < set(HIDEABLE)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -26,7 +26,7 @@ from textdiff.noise_schedule import SHIFT, level, sampling_times
 from textdiff.readers import Reader
 from textdiff.run_json import MAX_STEPS
 from textdiff.samplers import STEP_RULES, Denoise, Move, Situation, ddim, initial_noise, sample
-from textdiff.trajectory import Generation, Request, Step
+from textdiff.trajectory import Generation, Origin, Request, Step
 from textdiff.writer import Progress
 
 
@@ -48,7 +48,7 @@ def branched(checkpoint: Checkpoint, branch: Branch, reader: Reader) -> Iterator
         done=old_request.steps,
         shared=_shared(old, new_request, branch.step),
     )
-    yield _compared(old, new, branch, _note(branch))
+    yield _compared(old, replace(new, origin=_origin(branch)), branch, _note(branch))
 
 
 def ddim_against_ddpm(
@@ -109,6 +109,18 @@ def changed(branch: Branch) -> Request:
 def _changes(branch: Branch) -> dict:
     changes = {"text": branch.text, "guidance": branch.guidance, "sampler": branch.sampler}
     return {name: value for name, value in changes.items() if value is not None}
+
+
+def _origin(branch: Branch) -> Origin:
+    return Origin(
+        step=branch.step,
+        text=branch.of.text,
+        guidance=branch.of.guidance,
+        sampler=branch.of.sampler,
+        seed=branch.seed,
+        eta=branch.eta,
+        muted=branch.muted,
+    )
 
 
 def _note(branch: Branch) -> str:

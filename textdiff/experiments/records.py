@@ -35,7 +35,7 @@ class Comparison:
     """Two runs from the same noise, each a Generation of one candidate, and where their pictures differ.
 
     `old.request` gives `old` again, up to where it was stopped. No request gives a branch: `new.request` says
-    what holds from `branch.step` on, and is the truth only beside `branch`. The steps before are those of
+    what holds from `branch.step` on, and is the truth only beside `new.origin`. The steps before are those of
     `old`, the same objects where possible: if the text changes, their attention is 0, for the new one was not
     there yet; if guidance begins or ends, no step of `new` has x0_unconditional.
     """

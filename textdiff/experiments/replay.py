@@ -1,7 +1,7 @@
 """One candidate of a run made again: a run is a function of its request, so nothing needs to be kept of it.
 
 Recorded pictures are rounded to 8 bits; these are exact. On a CPU they equal the Writer's bit by bit, because
-it asks about each candidate alone, too. On a GPU it asks about all at once, and the last bits differ.
+there a candidate alone is the one in a batch (see Denoiser). On a GPU the last bits differ.
 
 Legend: H and W pixels.
 """

@@ -4,7 +4,7 @@ What a view sends comes from a browser, and anybody can send anything: every fie
 type, and by the writer for its range.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from textdiff.experiments.records import (
 )
 from textdiff.figures import to_uint8
 from textdiff.trajectory import Candidate, Generation, Request
+from textdiff.ui.live_training import LETTERS, LiveTraining
 from textdiff.ui.viewer_component import png_address
 
 if TYPE_CHECKING:
@@ -77,16 +78,21 @@ def guided(laboratory: "Laboratory", details: dict) -> Iterator[dict]:
             yield {"step": event.step, "steps": event.steps}
 
 
-def branched(laboratory: "Laboratory", details: dict) -> Iterator[dict]:
+def branched(
+    laboratory: "Laboratory", details: dict, keep: Callable[[Generation], None] = lambda new: None
+) -> Iterator[dict]:
     """One candidate written again, and once more with something changed from a step on.
 
     `details` has `model`, `step`, `request` and `changes`. Yields {"step", "steps"} on the way, and last
-    {"old", "new", "note"}. Raises ValueError with one sentence.
+    {"old", "new", "note"}; before that, `keep` is given the new run. Raises ValueError with one sentence.
     """
     request, step = request_of(laboratory, details), _typed(details, "step", int)
     asked = _typed(details, "changes", dict)
     changes = {name: _typed(asked, name, kind) for name, kind in _CHANGES.items() if name in asked}
-    yield from _trajectories(laboratory.branched(Branch(of=request, candidate=0, step=step, **changes)))
+    for event in laboratory.branched(Branch(of=request, candidate=0, step=step, **changes)):
+        if isinstance(event, Comparison):
+            keep(event.new)
+        yield from _trajectories([event])
 
 
 def ddim_against_ddpm(laboratory: "Laboratory", details: dict) -> Iterator[dict]:
@@ -97,6 +103,32 @@ def ddim_against_ddpm(laboratory: "Laboratory", details: dict) -> Iterator[dict]
 def half_of_a_longer_run(laboratory: "Laboratory", details: dict) -> Iterator[dict]:
     """The first half of a run with twice the steps, and a run with all of its steps; otherwise the same."""
     yield from _trajectories(laboratory.half_of_a_longer_run(request_of(laboratory, details), 0))
+
+
+def trained(live: LiveTraining, details: dict) -> Iterator[dict]:
+    """A tiny model trained from nothing, watched until it ends.
+
+    `details` has `number`, a secret of the view, and `minutes`. Yields, each time for all of the training:
+    {"left"} in seconds, None before the first step; {"losses"}, [pictures seen, loss]; {"checkpoints"},
+    [{"pictures"}], and their {"picture"}, a row for each and a column of squares of {"size"} for each of
+    {"letters"}; {"ended"} in the last. Raises ValueError with one sentence.
+    """
+    for glimpse in live.watch(_typed(details, "number", str), _typed(details, "minutes", int)):
+        rows = [np.concatenate(drawn, axis=1) for _, drawn in glimpse.checkpoints]
+        yield {
+            "left": glimpse.seconds_left,
+            "losses": glimpse.losses,
+            "checkpoints": [{"pictures": pictures} for pictures, _ in glimpse.checkpoints],
+            "picture": png_address(np.concatenate(rows)) if rows else None,
+            "size": rows[0].shape[0] if rows else 0,
+            "letters": LETTERS,
+            "ended": glimpse.ended,
+        }
+
+
+def stop_training(live: LiveTraining, details: dict) -> None:
+    """End the training with this `number`; nothing happens if there is none. Raises ValueError."""
+    live.stop(_typed(details, "number", str))
 
 
 def request_of(laboratory: "Laboratory", details: dict) -> Request:
@@ -116,7 +148,7 @@ def _typed(details: dict, name: str, kind: type):
     if kind is float and type(value) is int and abs(value) < 1e9:
         value = float(value)  # JSON has one kind of numbers
     if type(value) is not kind:
-        raise ValueError(f"The view asked for an experiment, but did not say its {name} as it should.")
+        raise ValueError(f"Whoever asked for this experiment did not say its {name} as it should.")
     return value
 
 

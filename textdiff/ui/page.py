@@ -1,33 +1,25 @@
 """The page: the form above, the viewer below, and what happens between them."""
 
-import json
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from textdiff.picture_settings import read_settings
-from textdiff.request_link import from_query
-from textdiff.request_rules import number_problem
-from textdiff.trajectory import Generation, Request
-from textdiff.ui.experiments_panel import (
-    branched,
-    ddim_against_ddpm,
-    guided,
-    half_of_a_longer_run,
-    muted,
-    within,
-)
+from textdiff.ui.answering import EXPERIMENTS, answering, ending
+from textdiff.ui.endpoints import OUR_FAULT, Endpoints
+from textdiff.ui.experiments_panel import trained
+from textdiff.ui.form_filling import following, remember, restore, use_seed
+from textdiff.ui.live_training import LiveTraining
+from textdiff.ui.run_cache import RunCache
 from textdiff.ui.run_store import RunStore, address, first_recorded
 from textdiff.ui.sharing import shared
-from textdiff.ui.viewer_component import build_viewer, show_answer, show_live, show_problem, show_run
-from textdiff.ui.write_panel import DEFAULTS, WritePanel, build_write_panel
+from textdiff.ui.viewer_component import build_viewer, show_answer, show_problem, show_run
+from textdiff.ui.write_panel import WritePanel, build_write_panel
+from textdiff.ui.writing import FULL, Turn, arm, check, give_up, press_stop, write
 
 if TYPE_CHECKING:  # the page answers before torch has been imported
     from textdiff.experiments.laboratory import Laboratory
@@ -36,199 +28,106 @@ if TYPE_CHECKING:  # the page answers before torch has been imported
 HEADING = """# textdiff
 A small image model that can write. Give it a few words, watch it draw them, and look inside while it does.
 """
-PREVIEW_SECONDS = 0.1  # at least so much time between two previews, or the page falls behind the run
 ONE_MODEL = {"concurrency_id": "model", "concurrency_limit": 1}  # one run at a time, whoever asks
-# What a view asks for -> what answers it.
-EXPERIMENTS = {
-    "mute": muted,
-    "within": within,
-    "guidance": guided,
-    "branch": branched,
-    "samplers": ddim_against_ddpm,
-    "half": half_of_a_longer_run,
-}
-OUR_FAULT = (
-    "Something went wrong here, not with your text; whoever runs this page finds the reason in its log."
-)
-FULL = "Too many people are waiting for the model; please try again in a minute."
-BUSY = "Your last text is still being written; wait for it or stop it first."
+ONE_EXPORT = {"concurrency_id": "export", "concurrency_limit": 1}
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+AT_ONCE = QUIET | {"queue": False}
+BESIDE = QUIET | {"concurrency_limit": None}  # does not wait for the model, and may wait for it to be loaded
 
 log = logging.getLogger(__name__)
 
 
-class Turn:
-    """One visitor's run: whether it is going on, and whether Stop was pressed. Each session has its own."""
-
-    def __init__(self) -> None:
-        self.going_on = self.stop_pressed = False
-
-    def begin(self) -> None:
-        self.going_on, self.stop_pressed = True, False
-
-    def end(self) -> None:
-        self.going_on = False
-
-
-def build_page(get_writer: Callable[[], "Laboratory"], recorded_runs: Path, runs: Path) -> gr.Blocks:
+def build_page(
+    get_writer: Callable[[], "Laboratory"],
+    recorded_runs: Path,
+    runs: Path,
+    large: bool = False,
+    live: LiveTraining | None = None,
+) -> gr.Blocks:
     """The page around the writer that `get_writer` loads, once, after the page has first answered.
 
     `recorded_runs` holds the run folders that come with the project; fresh ones go to `runs` for a while.
+    `large`: whether the writer has an upscaler, so that the form offers large pictures. `live` is the small
+    training that visitors may watch, by default the one of live_training.py.
     """
     get_writer = once(get_writer)
-    store = RunStore(folder=runs)
+    cache = RunCache(RunStore(folder=runs))
     recorded = first_recorded(recorded_runs)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-
     with gr.Blocks(title="textdiff", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown(HEADING, elem_id="heading")
-        panel = build_write_panel()
+        panel = build_write_panel(large)
         viewer = build_viewer(show_run(address(recorded), recorded=True) if recorded else None)
-        inputs, outputs = [*panel.inputs, gr.State(Turn())], [viewer, panel.write, panel.stop]
-        turn = inputs[-1]
-
-        armed = gr.on(
-            [panel.write.click, panel.fields["text"].submit],
-            partial(arm, panel),
-            inputs,
-            outputs,
-            validator=partial(check, panel, get_writer),
-            concurrency_limit=None,
-            **quiet,
-        )
-        written = armed.success(
-            partial(write, panel, get_writer, store), inputs, outputs, **ONE_MODEL, **quiet
-        )
-        written.failure(give_up, turn, outputs, queue=False, **quiet)
-        panel.stop.click(press_stop, turn, panel.stop, queue=False, **quiet)
-        seeded = [panel.fields["seed"], panel.fields["candidates"], viewer]
-        viewer.use_seed(use_seed, None, seeded, queue=False, **quiet)
-        for action, experiment in EXPERIMENTS.items():
-            listen = getattr(viewer, action)
-            asked = listen(answering(get_writer, action, experiment), None, viewer, **ONE_MODEL, **quiet)
-            asked.failure(partial(show_answer, action, problem=FULL), None, viewer, queue=False, **quiet)
-        share = answering(lambda: None, "export", lambda _, asked: [shared(asked, recorded_runs, runs)])
-        asked = viewer.export(share, None, viewer, concurrency_id="export", concurrency_limit=1, **quiet)
-        asked.failure(partial(show_answer, "export", problem=FULL), None, viewer, queue=False, **quiet)
-        restored = [*panel.inputs, panel.picture, viewer]
-        panel.picture.upload(partial(restore, panel), panel.picture, restored, queue=False, **quiet)
-        followed = page.load(following(panel), None, panel.inputs, concurrency_limit=None, **quiet)
-        greeted = [panel.fields["text"], panel.fields["reader"], viewer]
-        followed.then(
-            partial(introduce, get_writer), panel.fields["reader"], greeted, concurrency_limit=None, **quiet
-        )
-        gr.api(endpoint(get_writer, store), api_name="write", **ONE_MODEL)
+        _listen_to_views(viewer, get_writer, live or LiveTraining())
+        share = answering("export", lambda _, asked: [shared(asked, recorded_runs, runs)])
+        _answered(viewer, "export", share, **ONE_EXPORT)
+        armed, written = _listen_to_buttons(panel, viewer, get_writer, cache)
+        followed = _fill_in(page, panel, viewer, get_writer, armed)
+        _tell_costs(panel, get_writer, [followed, written])
+        endpoints = Endpoints(get_writer, cache, recorded_runs, runs)
+        for name in endpoints.of_model:
+            gr.api(getattr(endpoints, name), api_name=name, **ONE_MODEL)
+        for name in endpoints.of_files:
+            gr.api(getattr(endpoints, name), api_name=name, **ONE_EXPORT)
     return page.queue(max_size=16)
 
 
-# ---- handlers: `build_page` binds `panel`, `get_writer` and `store`; `values` are those of `panel.inputs`
+def _listen_to_buttons(panel: WritePanel, viewer: gr.HTML, get_writer: Callable, cache: RunCache) -> tuple:
+    """Write and Stop. Returns what happens when a form is taken, and when its run is over."""
+    turn = gr.State(Turn())
+    inputs, outputs = [*panel.inputs, turn], [viewer, panel.write, panel.stop]
+    armed = gr.on(
+        [panel.write.click, panel.fields["text"].submit],
+        partial(arm, panel, get_writer, cache),
+        inputs,
+        outputs,
+        validator=partial(check, panel, get_writer),
+        **BESIDE,
+    )
+    written = armed.success(partial(write, panel, get_writer, cache), inputs, outputs, **ONE_MODEL, **QUIET)
+    written.failure(give_up, turn, outputs, **AT_ONCE)
+    panel.stop.click(press_stop, turn, panel.stop, **AT_ONCE)
+    return armed, written
 
 
-def check(panel: WritePanel, get_writer: Callable[[], "Writer"], *values_and_turn) -> list[dict]:
-    """One verdict per input, so that each sentence stands at the field that it is about."""
-    *values, turn = values_and_turn
-    try:
-        problems = {"text": BUSY} if turn.going_on else panel.problems(get_writer(), *values)
-    except ValueError as problem:
-        problems = {"text": str(problem)}
-    except Exception:
-        log.exception("The request could not be checked.")
-        problems = {"text": OUR_FAULT}
-    verdicts = [gr.validate(name not in problems, problems.get(name, "")) for name in panel.fields]
-    return [*verdicts, gr.validate(True, "")]
+def _listen_to_views(viewer: gr.HTML, get_writer: Callable, live: LiveTraining) -> None:
+    """What views ask for."""
+    for action, experiment in EXPERIMENTS.items():
+        _answered(viewer, action, answering(action, experiment, get_writer), **ONE_MODEL)
+    # A small training leaves the model alone, and sees by itself to it that there is one at a time.
+    train = answering("train", trained, lambda: live)
+    _answered(viewer, "train", train, concurrency_limit=None, trigger_mode="multiple")
+    viewer.stop_training(ending(live), None, None, **AT_ONCE)
 
 
-def arm(panel: WritePanel, *values_and_turn) -> tuple:
-    """From the click until the model is free."""
-    *values, turn = values_and_turn
-    turn.begin()
-    return show_live(panel.request(*values), "waiting"), *_buttons(going_on=True)
+def _answered(viewer: gr.HTML, action: str, answer: Callable, **queue) -> None:
+    """Let `answer` hear of a view's `action`, and the view of a queue that is full."""
+    asked = getattr(viewer, action)(answer, None, viewer, **queue, **QUIET)
+    asked.failure(partial(show_answer, action, problem=FULL), None, viewer, **AT_ONCE)
 
 
-def write(panel: WritePanel, get_writer: Callable, store: RunStore, *values_and_turn) -> Iterator[tuple]:
-    """Previews while the run goes on, then the run; after Stop, what there is of it."""
-    *values, turn = values_and_turn
-    try:
-        for shown in writing(get_writer(), panel.request(*values), turn, store):
-            yield shown, *_buttons(going_on="live" in shown)
-    except ValueError as problem:
-        yield show_problem(str(problem)), *_buttons(going_on=False)
-    except Exception:
-        log.exception("A run failed.")
-        yield show_problem(OUR_FAULT), *_buttons(going_on=False)
-    finally:
-        turn.end()
+def _fill_in(page: gr.Blocks, panel: WritePanel, viewer: gr.HTML, get_writer: Callable, armed):
+    """The form from a candidate, a picture, a link or memory. Returns what happens when a page is opened."""
+    viewer.use_seed(use_seed, None, [panel.fields["seed"], panel.fields["candidates"], viewer], **AT_ONCE)
+    restored = [*panel.inputs, panel.picture, viewer]
+    panel.picture.upload(partial(restore, panel), panel.picture, restored, **AT_ONCE)
+    # In the browser alone, and readable there after a restart of the server, too; the text is not in it.
+    remembered = gr.BrowserState({}, storage_key="textdiff-settings", secret="textdiff")
+    armed.success(partial(remember, panel), panel.inputs, remembered, **AT_ONCE)
+    followed = page.load(following(panel), remembered, panel.inputs, **BESIDE)
+    greeted = [panel.fields["text"], panel.fields["reader"], viewer]
+    followed.then(partial(introduce, get_writer), panel.fields["reader"], greeted, **BESIDE)
+    return followed
 
 
-def writing(writer: "Writer", request: Request, turn: Turn, store: RunStore) -> Iterator[dict]:
-    """What the viewer shows of the run, from one preview to the next, and last the run itself."""
-    shown = -PREVIEW_SECONDS
-    for event in writer.write(request, should_stop=lambda: turn.stop_pressed):
-        if isinstance(event, Generation):
-            turn.end()
-            yield show_run(address(store.save(event)))
-        elif event.stage != "denoising" or time.monotonic() - shown >= PREVIEW_SECONDS:
-            shown = time.monotonic()
-            yield show_live(request, event.stage, event.step, event.x0)
+def _tell_costs(panel: WritePanel, get_writer: Callable, moments: list) -> None:
+    """The cost line, at these moments and when a field changes."""
+    tell = partial(tell_cost, panel, get_writer), panel.inputs, panel.cost
+    for moment in moments:
+        moment.then(*tell, **BESIDE)
+    gr.on([field.change for field in panel.costly], *tell, trigger_mode="always_last", **BESIDE)
 
 
-def press_stop(turn: Turn) -> dict:
-    """The run ends itself after its present step: it is ranked, kept and shown like any other."""
-    turn.stop_pressed = True
-    return gr.update(value="Stopping …", interactive=False)
-
-
-def use_seed(asked: gr.EventData) -> tuple:
-    """The seed of one candidate, for that picture alone, into the form; nothing is started."""
-    return asked.seed, 1, show_answer("use_seed", seed=asked.seed)
-
-
-def answering(get_writer: Callable[[], "Laboratory"], action: str, experiment: Callable) -> Callable:
-    """What hears of a view's ask(action, details): it answers what `experiment` yields, or one sentence."""
-
-    def answer(asked: gr.EventData) -> Iterator[dict]:
-        sent = asked._data
-        number = (
-            sent.get("number") if isinstance(sent, dict) else None
-        )  # by which the view knows its question
-        try:
-            for details in experiment(get_writer(), sent):
-                yield show_answer(action, number=number, **details)
-        except ValueError as problem:
-            yield show_answer(action, number=number, problem=str(problem))
-        except Exception:
-            log.exception("An experiment failed.")
-            yield show_answer(action, number=number, problem=OUR_FAULT)
-
-    return answer
-
-
-def give_up(turn: Turn) -> tuple:
-    """The queue was full."""
-    turn.end()
-    return show_problem(FULL), *_buttons(going_on=False)
-
-
-def following(panel: WritePanel) -> Callable:
-    """What a page does with its own address: it fills in the form, hides controls, and starts nothing."""
-
-    def follow(opened: gr.Request) -> list[dict]:
-        try:
-            link = from_query(opened.query_params)
-        except ValueError as problem:
-            gr.Warning(str(problem))
-            return panel.filled({})
-        return panel.filled(link.fields, link.hidden)
-
-    return follow
-
-
-def restore(panel: WritePanel, picture: str | None) -> list:
-    """The settings that a picture carries, into the form; nothing is started and the picture is not kept."""
-    try:
-        values = asdict(read_settings(picture or ""))
-    except ValueError as problem:
-        return [*panel.filled({}), None, show_problem(str(problem))]
-    return [*panel.filled(values), None, gr.skip()]
+# ---- handlers: the page binds `panel` and `get_writer`; `values` are those of `panel.inputs`
 
 
 def introduce(get_writer: Callable[[], "Writer"], reader: str) -> tuple:
@@ -250,40 +149,13 @@ def introduce(get_writer: Callable[[], "Writer"], reader: str) -> tuple:
     return gr.update(info=info), gr.update(choices=readers, value=reader), gr.skip()
 
 
-def endpoint(get_writer: Callable[[], "Writer"], store: RunStore) -> Callable:
-    """The function behind the API endpoint /write."""
-
-    def write(
-        text: str,
-        candidates: int = DEFAULTS.candidates,
-        steps: int = DEFAULTS.steps,
-        seed: int = DEFAULTS.seed,
-        guidance: float = DEFAULTS.guidance,
-        sampler: str = DEFAULTS.sampler,
-        reader: str = DEFAULTS.reader,
-    ) -> dict:
-        """Write `text`. Returns the ranking, best candidate first, and the address of the run folder."""
-        try:
-            numbers = {"candidates": candidates, "steps": steps, "seed": seed, "guidance": guidance}
-            for name, value in numbers.items():
-                if problem := number_problem(name, value):
-                    raise ValueError(problem)
-            request = Request(text=text, sampler=sampler, reader=reader, **numbers)
-            *_, generation = get_writer().write(request)
-            folder = store.save(generation)
-        except ValueError as problem:
-            raise gr.Error(str(problem), print_exception=False) from problem
-        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        ranking = sorted(run["candidates"], key=lambda candidate: candidate["verdict"]["rank"])
-        return {"run": address(folder), "reader": run["reader"], "best": run["best"], "ranking": ranking}
-
-    return write
-
-
-def _buttons(going_on: bool) -> tuple[dict, dict]:
-    """The Write button and the Stop button."""
-    stop = gr.update(visible=True) if going_on else gr.update(visible=False, value="Stop", interactive=True)
-    return gr.update(interactive=not going_on), stop
+def tell_cost(panel: WritePanel, get_writer: Callable[[], "Writer"], *values) -> str:
+    """What the run that the form describes would take; nothing without a model, which `introduce` tells."""
+    try:
+        return panel.cost_in_words(get_writer(), *values)
+    except Exception:
+        log.exception("What a run costs could not be told.")
+        return ""
 
 
 def once(make: Callable[[], "Writer"]) -> Callable[[], "Writer"]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from textdiff.ui.theme import CSS, theme
+from textdiff.ui.viewer_files import FILM
 
 
 def launch_settings(recorded_runs: Path, runs: Path) -> dict:
@@ -10,7 +11,7 @@ def launch_settings(recorded_runs: Path, runs: Path) -> dict:
     return {
         "server_name": "127.0.0.1",
         "share": False,
-        "allowed_paths": [str(recorded_runs.resolve()), str(runs.resolve())],
+        "allowed_paths": [str(folder.resolve()) for folder in (recorded_runs, runs, FILM)],
         "max_file_size": "1mb",  # a small picture with settings is all that there is to upload
         "strict_cors": True,
         "show_error": False,  # no traceback for visitors

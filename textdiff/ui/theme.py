@@ -17,6 +17,7 @@ CSS = """
 #text textarea { font-family: var(--font-mono); font-size: 17px; line-height: 1.45; }
 #actions { gap: 10px; justify-content: end; }
 #actions button { flex: 1 1 44px; max-height: 62px; }
+#cost p { font-size: 14px; color: var(--body-text-color-subdued); margin: 0; min-height: 1.5em; }
 #examples > .label { display: none; }
 #examples, #settings {
   border: 0; border-radius: 0; background: none; padding: 0; overflow: visible !important;

@@ -7,12 +7,15 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from textdiff.run_json import MAX_CANDIDATES
 from textdiff.trajectory import MAX_SEED, Request
-from textdiff.ui.viewer_files import lessons, tour, viewer_script, viewer_style
+from textdiff.ui.run_store import address
+from textdiff.ui.viewer_files import FILM, lessons, tour, viewer_script, viewer_style
 
 _MOUNT = """
 const mount = element.querySelector(".td-mount");
-const viewer = textdiff.mountViewer(mount, { lessons: props.lessons, tour: props.tour, ask: trigger });
+const { lessons, tour, film } = props;
+const viewer = textdiff.mountViewer(mount, { lessons, tour, film, ask: trigger });
 const follow = () => viewer.show(props.value ?? {});
 watch("value", follow);
 follow();
@@ -37,6 +40,7 @@ def build_viewer(value: dict | None) -> gr.HTML:
         elem_id="viewer",
         lessons=lessons(),
         tour=tour(),
+        film=address(FILM),
     )
 
 
@@ -55,16 +59,19 @@ def show_answer(action: str, **details) -> dict:
     return {"answer": {"action": action, **details}}
 
 
-def show_live(request: Request, stage: str, step: int = 0, x0: np.ndarray | None = None) -> dict:
-    """How far the run of `request` has got: `stage` is "waiting", "denoising" or "reading".
+def show_live(
+    request: Request, stage: str, step: int = 0, x0: np.ndarray | None = None, large: bool = False
+) -> dict:
+    """How far the run of `request` has got: `stage` is "waiting" or that of a Progress.
 
-    x0 (candidates, H, W, 3) uint8 are the present guesses at the pictures.
+    x0 (candidates, H, W, 3) uint8 are the present guesses at the pictures; `large`: those of round two.
     """
+    first, count = (MAX_CANDIDATES, request.upscaled) if large else (0, request.candidates)
     live = {
         "stage": stage,
         "step": step,
-        "steps": request.steps,
-        "seeds": [(request.seed + k) % (MAX_SEED + 1) for k in range(request.candidates)],
+        "steps": request.upscaler_steps if large else request.steps,
+        "seeds": [(request.seed + k) % (MAX_SEED + 1) for k in range(first, first + count)],
         "size": 0 if x0 is None else x0.shape[1],
         "picture": None if x0 is None else png_address(np.concatenate(x0, axis=1)),
     }

@@ -8,15 +8,17 @@ from textdiff.ui.lesson_path import read_path
 
 VIEWER = Path(__file__).parent / "viewer"
 LESSONS = Path(__file__).parents[2] / "assets" / "lessons"
+FILM = Path(__file__).parents[2] / "assets" / "training" / "first-words"  # as training/film.py makes it
 
 # In the order of their tabs. A view is views/NAME.js, a lesson, and views/NAME.css for looks of its own.
-VIEWS = ("denoising", "attention", "candidates", "guidance", "branch", "noise")
+VIEWS = ("denoising", "attention", "candidates", "guidance", "branch", "noise", "learning")
 # What a view is made of beside views/NAME.js: views/NAME_PART.js, loaded before it.
 PARTS = {
     "attention": ("weights", "map", "many", "characters", "mute", "within"),
     "candidates": ("thresholds", "reading", "upscaled"),
     "branch": ("form",),
     "noise": ("source", "game"),
+    "learning": ("film", "live"),
 }
 VIEW_SCRIPTS = tuple(
     f"views/{name}.js"

@@ -1,12 +1,13 @@
 """The form that a visitor fills in, from the widgets to a Request."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from textdiff import alphabet
+from textdiff.cost import in_words
 from textdiff.request_rules import NAMES, NUMBERS, number_problem
 from textdiff.trajectory import Request
 
@@ -30,7 +31,14 @@ class WritePanel:
     fields: dict[str, gr.components.Component]
     write: gr.Button
     stop: gr.Button
+    cost: gr.Markdown  # what a run will take
     picture: gr.File  # whose settings are to be restored
+
+    @property
+    def costly(self) -> list[gr.components.Component]:
+        """Those that change what a run takes."""
+        names = ("candidates", "steps", "guidance", "upscaled", "upscaler_steps")
+        return [self.fields[name] for name in names if name in self.fields]
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -46,13 +54,21 @@ class WritePanel:
     def problems(self, writer: "Writer", *values) -> dict[str, str]:
         """Field name -> one sentence for the visitor, for every field that is wrong."""
         chosen = dict(zip(self.fields, values, strict=True))
-        problems = {name: number_problem(name, chosen[name]) for name in chosen if name in NUMBERS}
+        problems = {name: number_problem(name, value) for name, value in self._numbers(values)}
         limits, text = writer.limits, chosen["text"] or ""
         problems["text"] = alphabet.problem_with(text, limits.max_characters, limits.max_lines)
         if not any(problems.values()) and (sentence := writer.problem_with(request := self.request(*values))):
             shortest = replace(request, candidates=1, steps=1)
             problems["reader" if writer.problem_with(shortest) else "steps"] = sentence
         return {name: sentence for name, sentence in problems.items() if sentence}
+
+    def cost_in_words(self, writer: "Writer", *values) -> str:
+        """What a run with the values of `inputs` will take on this machine; nothing if there can be none."""
+        if any(number_problem(name, value) for name, value in self._numbers(values)):
+            return ""
+        size, large_size = writer.limits.size, writer.limits.large_size
+        offered = "upscaled" in self.fields
+        return in_words(self.request(*values), writer.speed(), size, large_size if offered else None)
 
     def filled(self, values: Mapping, hidden: Collection[str] = ()) -> list[dict]:
         """What the fields show from now on: those of `values` that the form has, and none that are hidden."""
@@ -61,9 +77,12 @@ class WritePanel:
         changes = {name: said.get(name, {}) | shown.get(name, {}) for name in self.fields}
         return [gr.update(**change) if change else gr.skip() for change in changes.values()]
 
+    def _numbers(self, values: Iterable) -> list[tuple[str, float | None]]:
+        return [(name, value) for name, value in zip(self.fields, values, strict=True) if name in NUMBERS]
 
-def build_write_panel() -> WritePanel:
-    """Put the form on the page that is being built."""
+
+def build_write_panel(large: bool = False) -> WritePanel:
+    """Put the form on the page that is being built, with `large` pictures on offer or without."""
     with gr.Row(elem_id="form"):
         text = gr.Textbox(
             label="Text to write",
@@ -78,6 +97,7 @@ def build_write_panel() -> WritePanel:
         with gr.Column(scale=0, min_width=150, elem_id="actions"):
             write = gr.Button("Write", variant="primary", elem_id="write")
             stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
+    cost = gr.Markdown(elem_id="cost")
     gr.Examples(
         [[example] for example in EXAMPLES],
         inputs=[text],
@@ -112,6 +132,10 @@ def build_write_panel() -> WritePanel:
             )
             keep = _number("keep_only_if_above", "Keep only if above", "If one gets there, others go.")
             delete = _number("delete_under", "Delete under", "What is less alike goes.")
+        if large:
+            with gr.Row(elem_id="large"):
+                upscaled = _number("upscaled", "Large pictures", "The best, drawn again; 0 is none.")
+                upscaler_steps = _number("upscaler_steps", "Steps of the large", "A few are enough.")
         with gr.Row():
             watch = gr.Checkbox(
                 DEFAULTS.watch, label="Keep the attention of every step, to look at it later", min_width=240
@@ -135,7 +159,9 @@ def build_write_panel() -> WritePanel:
         "delete_under": delete,
         "watch": watch,
     }
-    return WritePanel(fields=fields, write=write, stop=stop, picture=picture)
+    if large:
+        fields |= {"upscaled": upscaled, "upscaler_steps": upscaler_steps}
+    return WritePanel(fields=fields, write=write, stop=stop, cost=cost, picture=picture)
 
 
 def _number(name: str, label: str, info: str) -> gr.Number:

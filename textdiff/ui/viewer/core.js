@@ -14,7 +14,7 @@
  *       fields: { opacity: … },         what it adds to the state (state.js has the kinds of fields)
  *       settle(state, run) {},          optional: makes fields agree that depend on each other, after every change
  *       hides: ["thumbs"],              optional: "transport" (slider and all around it), "thumbs" (candidates)
- *       build(stage) { … return { render, answer } },
+ *       build(stage) { … return { render, answer, press } },
  *     };
  *
  * `build` is called when the view is first opened for a run. Everything that it may know is in the stage:
@@ -22,10 +22,12 @@
  *     run     the run on screen (run.js)            state   everything chosen; read only, follow it in `render`
  *     panel   the view's own element                below   its own place under the slider, on the grid of that
  *     set     set({ step: 3 }) changes the state and renders; values that a field does not take are ignored
+ *     film    the folder of the film of training, or null
  *     ask     ask("use_seed", { seed: 7 }) asks the page for what needs the model; null where there is none to ask
  *
  * `render()` makes the screen follow the state, in a few milliseconds; it is called after every change and whenever
  * a picture has come. `answer(details)`, optional, gets what the page answers (show({ answer }) in mount.js).
+ * `press(key)`, optional, hears of arrows, Home, End and space where the transport is hidden, and says whether it took it.
  *
  * Prompts and transcripts come from strangers: they enter the page as text nodes only, never as HTML.
  */

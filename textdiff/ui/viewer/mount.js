@@ -1,10 +1,11 @@
 /*
- * mountViewer(element, { runUrl, files, lessons, tour, recorded, ask, hash }) puts a viewer into the element.
+ * mountViewer(element, { runUrl, files, lessons, tour, film, recorded, ask, hash }) puts a viewer into the element.
  *
  *     runUrl    the folder of a run, where run.json lies (textdiff/run_folder.py says what is in it)
  *     files     optional: file name -> address, for a page that carries the run in itself (run.js says more)
  *     lessons   optional: view -> a few plain sentences
  *     tour      optional: lessons that play beside the viewer (lesson_player.js says what they are)
+ *     film      optional: the folder of the film of training (views/learning_film.js says what it is)
  *     recorded  whether this run was recorded beforehand; it then opens halfway, where there is most to see
  *     ask       optional: ask(action, details) hears of what a view wants from the page because it needs the model;
  *               without it, as in a page that stands alone, such controls are not there
@@ -37,7 +38,7 @@
   });
 
   function mountViewer(element, options = {}) {
-    const { runUrl = null, files = null, lessons = {}, tour = [] } = options;
+    const { runUrl = null, files = null, lessons = {}, tour = [], film = null } = options;
     const { recorded = false, ask = null, hash = true } = options;
     const views = { ...window.textdiff.views };
     const state = {};
@@ -62,6 +63,7 @@
     const preview = livePreview();
     const prompt = node("p", { class: "td-prompt" });
     const facts = node("p", { class: "td-facts" });
+    const origin = node("p", { class: "td-origin" });
     const tabs = {};
     const panels = {};
     const belows = {};
@@ -95,7 +97,7 @@
     const sharing = ask && shareBar({ ask, fragment });
     const stage = node(
       "div", { class: "td-stage", hidden: true },
-      node("header", { class: "td-head" }, node("div", {}, prompt, facts), tablist),
+      node("header", { class: "td-head" }, node("div", {}, prompt, facts, origin), tablist),
       ...Object.values(panels), transport, thumbs, keys, ...(sharing ? [sharing.element] : []),
     );
     const root = node(
@@ -177,13 +179,17 @@
       const inside = root.contains(target);
       if (!inside && target !== document.body) return;
       if (key === "Escape" && state.lesson) return player.close();
-      if (hides("transport")) return;
+      const own = built[state.view]?.press;
+      if (hides("transport") && !own) return;
       if (target.closest("select, textarea, [contenteditable], [role=tab]")) return; // they have their own use for keys
-      if (target.closest("input") && !(target === slider && key === " ")) return;
+      if (target.closest("input") && !(target.matches(".td-slider") && key === " ")) return;
       const jumps = { ArrowLeft: state.step - 1, ArrowRight: state.step + 1 };
       if (inside) Object.assign(jumps, { Home: 0, End: run.last }); // elsewhere these keys scroll the page
-      if (key in jumps) set({ step: jumps[key], playing: false });
-      else if (key === " " && inside && !target.closest("button, summary")) set({ playing: !state.playing });
+      const plays = key === " " && inside && !target.closest("button, summary");
+      if (hides("transport")) {
+        if (!(plays || key in jumps) || !own(key)) return;
+      } else if (key in jumps) set({ step: jumps[key], playing: false });
+      else if (plays) set({ playing: !state.playing });
       else return;
       event.preventDefault();
     }
@@ -221,6 +227,8 @@
           `${run.seconds.toFixed(1)} s`,
         ].filter(Boolean).flatMap((part, at) => (at ? [" · ", part] : [part])),
       );
+      origin.textContent = run.comesFrom() ?? "";
+      origin.hidden = !run.origin;
       slider.max = run.last;
       thumbnails = run.ranking.map((candidate) => {
         const canvas = node("canvas", { role: "img" });
@@ -238,7 +246,7 @@
         const lesson = lessons[view] ? [node("p", { class: "td-lesson" }, lessons[view])] : [];
         panels[view].replaceChildren(...lesson);
         belows[view].replaceChildren();
-        built[view] = views[view].build({ run, state, set, ask, panel: panels[view], below: belows[view] });
+        built[view] = views[view].build({ run, state, set, ask, film, panel: panels[view], below: belows[view] });
       }
       return built[view];
     }

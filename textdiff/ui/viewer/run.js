@@ -4,6 +4,7 @@
  */
 (() => {
   "use strict";
+  const { named, visible } = window.textdiff;
 
   const KINDS = ["noisy", "x0", "eps", "x0_unconditional"];
 
@@ -48,6 +49,23 @@
       this.loading = new Map();
       this.sheets = new Map();
       this.ranking = [...json.candidates].sort((a, b) => a.verdict.rank - b.verdict.rank);
+    }
+
+    /** One sentence about a run that left another one on its way; null for any other. */
+    comesFrom() {
+      if (!this.origin) return null;
+      const { step, text, guidance, sampler, seed, eta, muted } = this.origin;
+      const quoted = (words) => (words ? `“${visible(words)}”` : "no text");
+      const { request } = this;
+      const changes = [
+        request.text !== text && `${quoted(request.text)} instead of ${quoted(text)}`,
+        request.guidance !== guidance && `guidance ${request.guidance} instead of ${guidance}`,
+        request.sampler !== sampler && `${request.sampler} instead of ${sampler}`,
+        seed !== null && `later noise of seed ${seed}`,
+        eta !== null && `eta ${eta}`,
+        muted.length > 0 && `${muted.map((token) => named(this.tokens[token])).join(" ")} muted`,
+      ].filter(Boolean);
+      return `A branch of another run, from step ${step + 1} on with ${changes.join(", ") || "nothing changed"}.`;
     }
 
     load(name) {

@@ -16,11 +16,18 @@
     ["zip", "Run, ZIP", "the run folder, with every step and attention map, as textdiff itself reads it"],
   ];
 
+  // What the form has beside the text, as request_link.py calls it and as the form does.
+  const CONTROLS = {
+    candidates: "Candidates", steps: "Steps", seed: "Seed", guidance: "Guidance", sampler: "Sampler", reader: "Reader",
+    keep_only_if_above: "Keep only if above", delete_under: "Delete under", watch: "Keep the attention",
+  };
+
   /** The address of a page whose form says what `request` says: from_query in request_link.py reads it. */
-  function linkTo(request, fragment) {
+  function linkTo(request, hidden, fragment) {
     const words = { true: "yes", false: "no" };
     const said = Object.entries(request).map(([name, value]) =>
       [name, typeof value === "boolean" ? words[value] : value]);
+    if (hidden.length) said.push(["hide", hidden]);
     return `${location.origin}${location.pathname}?${new URLSearchParams(said)}${fragment && `#${fragment}`}`;
   }
 
@@ -33,14 +40,20 @@
       type: "button", class: "td-ask", onclick: copy,
       title: "a link that fills in the form as for this run, and opens what is on screen now",
     }, "Copy link");
+    const boxes = Object.keys(CONTROLS).map((name) => node("input", { type: "checkbox", value: name }));
+    const hiding = node(
+      "details", { class: "td-hiding", onchange: () => (link.hidden = true) },
+      node("summary", {}, "Hide controls from whoever opens the link"),
+      node("div", {}, ...Object.values(CONTROLS).map((title, at) => node("label", {}, boxes[at], title))));
     const files = FILES.map(([kind, title, hint]) =>
       node("button", { type: "button", class: "td-ask", title: hint, onclick: () => order(kind) }, title));
     const element = node(
       "details", { class: "td-share" },
-      node("summary", {}, "Share this run"), node("div", {}, copyLink, ...files), link, told);
+      node("summary", {}, "Share this run"), node("div", {}, copyLink, ...files), hiding, link, told);
 
     async function copy() {
-      link.value = linkTo(run.request, fragment());
+      const hidden = boxes.filter((box) => box.checked).map((box) => box.value);
+      link.value = linkTo(run.request, hidden, fragment());
       link.hidden = false;
       link.select();
       try {

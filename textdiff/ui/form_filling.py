@@ -1,0 +1,60 @@
+"""What fills in the form beside its visitor: a link, what the browser remembers, a picture, a candidate.
+
+None of them starts a run. The page binds the panel.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+import gradio as gr
+
+from textdiff.picture_settings import read_settings
+from textdiff.request_link import from_query
+from textdiff.request_rules import checked
+from textdiff.ui.viewer_component import show_answer, show_problem
+from textdiff.ui.write_panel import WritePanel
+
+
+def use_seed(asked: gr.EventData) -> tuple:
+    """The seed of one candidate, for that picture alone, into the form; nothing is started."""
+    return asked.seed, 1, show_answer("use_seed", seed=asked.seed)
+
+
+def remember(panel: WritePanel, *values) -> dict:
+    """What the browser keeps of a form that was sent: all but the text."""
+    return {name: value for name, value in zip(panel.fields, values, strict=True) if name != "text"}
+
+
+def following(panel: WritePanel) -> Callable:
+    """What a page does when it is opened: it fills in the form from its own address, or as it was sent last
+    from this browser; it hides controls, and starts nothing."""
+
+    def follow(remembered: dict, opened: gr.Request) -> list[dict]:
+        before = _sensible(remembered)
+        try:
+            link = from_query(opened.query_params)
+        except ValueError as problem:
+            gr.Warning(str(problem))
+            return panel.filled(before)
+        seen = {name: value for name, value in before.items() if name not in link.hidden}
+        return panel.filled(seen | link.fields, link.hidden)
+
+    return follow
+
+
+def _sensible(remembered) -> dict:
+    """The settings that a browser has kept; none of them if it kept something else."""
+    try:
+        request = checked({"text": ""} | remembered)
+    except (TypeError, ValueError):
+        return {}
+    return {name: getattr(request, name) for name in remembered}
+
+
+def restore(panel: WritePanel, picture: str | None) -> list:
+    """The settings that a picture carries, into the form; nothing is started and the picture is not kept."""
+    try:
+        values = asdict(read_settings(picture or ""))
+    except ValueError as problem:
+        return [*panel.filled({}), None, show_problem(str(problem))]
+    return [*panel.filled(values), None, gr.skip()]
