@@ -19,6 +19,7 @@ def tiny_proxy(monkeypatch):
     monkeypatch.setattr(ablate, "PROXY", PRESETS["tiny"])
     monkeypatch.setattr(ablate, "_PROMPTS", 3)
     monkeypatch.setattr(ablate, "_STEPS", 2)
+    monkeypatch.setattr(ablate, "_BATCHES", 2)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -32,7 +33,7 @@ class Blind:
 
 
 def result(variant: str, *neds: float) -> Result:
-    return Result(variant, 1_000_000, 0.05, (0.1, 0.2), neds)
+    return Result(variant, 1_000_000, 0.05, ((0.1, 0.1), (0.1, 0.3)), neds)
 
 
 def test_a_variant_differs_from_the_whole_in_one_field():
@@ -49,10 +50,14 @@ def test_a_variant_differs_from_the_whole_in_one_field():
 
 def test_differences_are_taken_prompt_by_prompt():
     rows = table([result("whole", 0.2, 0.8), result("no line embedding", 0.1, 0.7)]).splitlines()
-    assert "| whole | 1.00 M | 0.0500 | 0.100 | 0.200 | 0.500 |  |" in rows
-    assert rows[-1].endswith(
-        "| 0.400 | -0.100 (-0.100 to -0.100) |"
-    )  # spread out prompts, but not the difference
+    assert rows[2].endswith("| 0.500 |  |")
+    # The prompts are spread out, but their differences are not.
+    assert rows[-1].endswith("| 0.400 | -0.100 (-0.100 to -0.100) |")
+
+
+def test_a_gap_has_the_interval_of_its_batches():
+    row = table([result("whole", 0.2)]).splitlines()[-1]
+    assert "| 0.1000 (0.1000 to 0.1000) | 0.2000 (0.1000 to 0.3000) |" in row
 
 
 def test_every_variant_trains_and_is_measured_on_the_same_prompts(tiny_proxy, tmp_path):
@@ -61,7 +66,7 @@ def test_every_variant_trains_and_is_measured_on_the_same_prompts(tiny_proxy, tm
     whole, plain = (measure(variant, tmp_path, Blind()) for variant in VARIANTS_TRIED)
     assert plain.parameters < whole.parameters
     assert len(whole.neds) == len(plain.neds) == 3
-    assert len(whole.gaps) == 2
+    assert [len(gaps) for gaps in whole.gaps] == [2, 2]
 
 
 def test_a_run_that_is_there_is_kept_and_a_shorter_one_refused(tiny_proxy, tmp_path):

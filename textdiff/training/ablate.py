@@ -6,10 +6,11 @@ Every variant sees the same pictures in the same order, at the same times, with 
 network differs. The runs are small enough for a laptop (a network with 4 x 4 pixel patches, a fifth of
 the weights), so they rank the parts of a young model; they do not say what a grown one could do without.
 
-Measured on prompts drawn apart from training: the letter gap (training/letter_gap.py) at two times, and the
-similarity of what a reader reads to the prompt (NED); the difference to the whole network is taken prompt by
-prompt, with its 95 % bootstrap interval. The whole network runs with two seeds: no difference smaller than
-theirs means anything.
+Measured on pictures and prompts drawn apart from training: the letter gap (training/letter_gap.py) at two
+times, and the similarity of what a reader reads to the prompt (NED); the difference to the whole network is
+taken prompt by prompt. Ranges are 95 % bootstrap intervals over batches and prompts. They do not know what
+another seed would have given: the whole network runs with two, and no difference smaller than theirs means
+anything.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -73,6 +75,7 @@ VARIANTS: dict[str, list[str]] = {
 GAP_TIMES = (0.35, 0.65)
 _WHOLE = next(iter(VARIANTS))
 _PROMPTS, _STEPS, _GUIDANCE, _RESAMPLES = 200, 16, 3.0, 2000
+_BATCHES, _BATCH = 16, 32
 _UNSEEN = 10**12  # far behind the last picture that any run draws
 
 
@@ -83,7 +86,7 @@ class Result:
     variant: str
     parameters: int
     loss: float  # on unseen pictures, times spread evenly
-    gaps: tuple[float, ...]  # at GAP_TIMES
+    gaps: tuple[tuple[float, ...], ...]  # at GAP_TIMES, one per batch, the same ones for every variant
     neds: tuple[float, ...]  # one per prompt, in the same order for every variant
 
 
@@ -108,10 +111,11 @@ def folder_of(variant: str, out: Path) -> Path:
 
 
 def measure(variant: str, out: Path, reader: Reader) -> Result:
-    """Letter gaps on 64 unseen pictures, and what the reader finds of 200 unseen prompts."""
+    """Loss and letter gaps on batches of unseen pictures, and what the reader finds of unseen prompts."""
     folder = folder_of(variant, out)
     network = load_checkpoint(folder / "weights.safetensors").network
-    unseen = next(batches(PROXY.data, find_faces(PROXY.data.fonts), 64, start_index=_UNSEEN))
+    faces = find_faces(PROXY.data.fonts)
+    unseen = list(islice(batches(PROXY.data, faces, _BATCH, start_index=_UNSEEN), _BATCHES))
     length = PROXY.model.max_characters
     rng = np.random.default_rng(_UNSEEN)
     texts = [random_prompt(rng, length, PROXY.model.max_lines) for _ in range(_PROMPTS)]
@@ -119,8 +123,8 @@ def measure(variant: str, out: Path, reader: Reader) -> Result:
     return Result(
         variant=variant,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        loss=unseen_loss(network, unseen),
-        gaps=tuple(letter_gap(network, unseen, length, t) for t in GAP_TIMES),
+        loss=float(np.mean([unseen_loss(network, batch) for batch in unseen])),
+        gaps=tuple(tuple(letter_gap(network, batch, length, t) for batch in unseen) for t in GAP_TIMES),
         neds=tuple(
             Reading(text, "", number, read.text).ned
             for number, (text, read) in enumerate(zip(texts, reader.read(list(pictures)), strict=True))
@@ -143,21 +147,25 @@ def table(results: Sequence[Result]) -> str:
     whole = next(result for result in results if result.variant == _WHOLE)
     lines = [
         "| variant | parameters | loss | gap at "
-        + " | gap at ".join(map(str, GAP_TIMES))
+        + " | gap at ".join(f"{t}, 95 %" for t in GAP_TIMES)
         + " | NED | NED minus whole, 95 % |",
         "|---|---|---|" + "---|" * len(GAP_TIMES) + "---|---|",
     ]
     for result in results:
-        differences = np.subtract(result.neds, whole.neds)
-        means = np.random.default_rng(0).choice(differences, (_RESAMPLES, len(differences))).mean(axis=1)
-        low, high = np.quantile(means, [0.025, 0.975])
-        gaps = " | ".join(f"{gap:.3f}" for gap in result.gaps)
-        against = "" if result is whole else f"{differences.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+        gaps = " | ".join(_mean(gaps, ".4f") for gaps in result.gaps)
+        against = "" if result is whole else _mean(np.subtract(result.neds, whole.neds), "+.3f")
         lines.append(
             f"| {result.variant} | {result.parameters / 1e6:.2f} M | {result.loss:.4f} | {gaps} "
             f"| {np.mean(result.neds):.3f} | {against} |"
         )
     return "\n".join(lines)
+
+
+def _mean(values: Sequence[float], form: str) -> str:
+    """The mean and its 95 % bootstrap interval."""
+    means = np.random.default_rng(0).choice(values, (_RESAMPLES, len(values))).mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return f"{np.mean(values):{form}} ({low:{form}} to {high:{form}})"
 
 
 def main(arguments: list[str] | None = None) -> None:
