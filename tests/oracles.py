@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from textdiff import alphabet
+from textdiff.checkpoints import Checkpoint
 from textdiff.config import PRESETS, ModelConfig
 from textdiff.denoiser import Belief
 from textdiff.networks.unet import UNet
@@ -68,6 +69,11 @@ def lively_unet(config: ModelConfig = PRESETS["tiny"].model, kind: type[UNet] = 
             if not parameter.any():
                 nn.init.normal_(parameter, std=0.1)
     return network
+
+
+def lively_checkpoint() -> Checkpoint:
+    """The same as it would have come from a file."""
+    return Checkpoint(lively_unet(), "tiny", "0" * 64, {})
 
 
 def lively_upscaler(config: ModelConfig = PRESETS["tiny-upscaler"].model) -> Upscaler:

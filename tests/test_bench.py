@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import lively_unet
+from oracles import lively_checkpoint
 
 from textdiff import writer as writer_module
 from textdiff.bench import __main__ as bench
@@ -15,7 +15,7 @@ from textdiff.bench import calls, growth, processor, redraw, rivals, truth, wait
 from textdiff.bench.calls import Way
 from textdiff.bench.measure import Setting, Times, exponent, flops, interleaved, peak_memory
 from textdiff.bench.tables import Table, as_json, as_markdown, as_text
-from textdiff.checkpoints import Checkpoint, save_checkpoint
+from textdiff.checkpoints import save_checkpoint
 from textdiff.trajectory import Reading
 from textdiff.writer import Writer
 
@@ -34,7 +34,7 @@ class Echo:
 
 @pytest.fixture(scope="module")
 def setting():
-    checkpoint = Checkpoint(lively_unet(), "tiny", "0" * 64, {})
+    checkpoint = lively_checkpoint()
     return Setting(checkpoint=checkpoint, texts=TEXTS, repeats=1, steps=2)
 
 

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracles import lively_unet
+from oracles import lively_checkpoint
 
 from textdiff import run_folder
 from textdiff import writer as writer_module
-from textdiff.checkpoints import Checkpoint
 from textdiff.experiments.branch import branched, ddim_against_ddpm, half_of_a_longer_run
 from textdiff.experiments.records import Branch, Comparison
 from textdiff.samplers import STEP_RULES
@@ -30,7 +29,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    return Checkpoint(lively_unet(), "tiny", "0" * 64, {})
+    return lively_checkpoint()
 
 
 @pytest.fixture

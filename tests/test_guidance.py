@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracles import lively_unet
+from oracles import lively_checkpoint
 
-from textdiff.checkpoints import Checkpoint
 from textdiff.experiments.guidance import guidance_at
 from textdiff.experiments.replay import denoiser_for, picture, replayed
 from textdiff.trajectory import Request
@@ -17,7 +16,7 @@ SCALES = (1, 1.5, 2.0, 8.0)
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    return Checkpoint(lively_unet(), "tiny", "0" * 64, {})
+    return lively_checkpoint()
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracles import lively_unet
+from oracles import lively_checkpoint
 
 from textdiff import writer as writer_module
-from textdiff.checkpoints import Checkpoint
 from textdiff.experiments.replay import alone, picture, replayed
 from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import MAX_SEED, Reading, Request
@@ -25,7 +24,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    return Checkpoint(lively_unet(), "tiny", "0" * 64, {})
+    return lively_checkpoint()
 
 
 @pytest.fixture

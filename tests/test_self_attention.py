@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from oracles import lively_unet
+from oracles import lively_checkpoint
 from torch import nn
 
-from textdiff.checkpoints import Checkpoint
 from textdiff.experiments.replay import denoiser_for, replayed
 from textdiff.experiments.self_attention import (
     self_attention_at,
@@ -21,7 +20,7 @@ REQUEST = Request(text="Hi", candidates=2, seed=5, steps=4, guidance=2.0)
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    return Checkpoint(lively_unet(), "tiny", "0" * 64, {})
+    return lively_checkpoint()
 
 
 @pytest.fixture(scope="module")

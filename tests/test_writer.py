@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from oracles import IdealDenoiser, lively_unet, lively_upscaler
+from oracles import IdealDenoiser, lively_checkpoint, lively_unet, lively_upscaler
 
 from textdiff import writer as writer_module
 from textdiff.checkpoints import Checkpoint
@@ -36,7 +36,7 @@ class ScriptedReader:
 
 @pytest.fixture(scope="module")
 def tiny_checkpoint():
-    return Checkpoint(lively_unet(), "tiny", "0" * 64, {})
+    return lively_checkpoint()
 
 
 @pytest.fixture(scope="module")
