@@ -1,3 +1,5 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -21,8 +23,8 @@ def network():
     return lively_unet()
 
 
-def forward(network):
-    x = torch.randn(2, 3, TINY.image_size, TINY.image_size, generator=torch.Generator().manual_seed(3))
+def forward(network, seed=3):
+    x = torch.randn(2, 3, TINY.image_size, TINY.image_size, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         return network(x, torch.full((2,), 0.4), IDS)
 
@@ -128,6 +130,26 @@ def test_a_second_forward_pass_cannot_replace_the_first_unnoticed(network):
     with pytest.raises(AssertionError, match="one forward pass"), watch_attention(network):
         forward(network)
         forward(network)
+
+
+def test_two_threads_may_watch_one_network_and_each_sees_its_own_pass(network):
+    both = threading.Barrier(2, timeout=60)
+
+    def watched(seed):
+        with watch_attention(network) as seen:
+            both.wait()  # both watch now
+            forward(network, seed)
+            both.wait()
+        return seen
+
+    with ThreadPoolExecutor(2) as visitors:
+        together = list(visitors.map(watched, (3, 4)))
+    for seed, seen in zip((3, 4), together, strict=True):
+        with watch_attention(network) as alone:
+            forward(network, seed)
+        assert list(seen) == list(alone)
+        assert all(torch.equal(seen[name], weights) for name, weights in alone.items())
+    assert not torch.equal(*(seen["up.4x4_block0.weave.text_to_image"] for seen in together))
 
 
 def test_a_network_without_text_attention_is_refused():

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -72,6 +73,12 @@ def test_muting_nothing_changes_nothing(network):
     plain = forward(network)
     with mute(network, torch.zeros_like(IDS, dtype=torch.bool)):
         assert torch.equal(forward(network), plain)
+
+
+def test_a_pass_of_another_thread_is_not_muted(network):
+    plain = forward(network)
+    with mute(network, CHARACTER), ThreadPoolExecutor(1) as somebody:
+        assert torch.equal(somebody.submit(forward, network).result(), plain)
 
 
 def test_afterwards_the_network_is_as_before_even_after_an_error(network):

@@ -5,7 +5,9 @@ from torch import nn
 
 from textdiff.networks.blocks import (
     AdaGN,
+    Conv2d,
     Downsample,
+    Linear,
     ResidualBlock,
     SelfAttention,
     TimeEmbedding,
@@ -15,10 +17,12 @@ from textdiff.networks.blocks import (
     split_heads,
     to_cells,
     to_picture,
+    unit_rms,
 )
 from textdiff.noise_schedule import T_MAX, T_MIN
 
 X = torch.randn(2, 16, 4, 6, generator=torch.Generator().manual_seed(1))
+CELLS = to_cells(X).contiguous()
 TIME = torch.randn(2, 8, generator=torch.Generator().manual_seed(2))
 
 
@@ -52,6 +56,12 @@ def test_adaptive_group_norm_scales_and_shifts_each_picture_by_its_time():
     for row in range(2):
         expected = F.group_norm(X, 8)[row] * (1 + scale[row, :, None, None]) + shift[row, :, None, None]
         torch.testing.assert_close(norm(X, TIME)[row], expected)
+
+
+def test_one_time_for_all_modulates_as_the_same_time_for_each():
+    norm = lively(AdaGN(16, 8))
+    with torch.no_grad():  # else torch's own way is taken, which training must repeat
+        torch.testing.assert_close(norm(X, TIME[:1]), norm(X, TIME[:1].expand(2, -1)))
 
 
 def test_positions_modulate_only_the_cell_that_they_belong_to():
@@ -89,6 +99,37 @@ def test_attend_equals_the_attention_of_pytorch(biased):
     q, k, v = torch.randn(3, 2, 4, 5, 8)
     bias = torch.randn(4, 5, 5) if biased else None
     torch.testing.assert_close(attend(q, k, v, bias), F.scaled_dot_product_attention(q, k, v, bias))
+
+
+def test_vectors_are_divided_by_their_root_mean_square_with_and_without_gradients():
+    x = torch.randn(2, 3, 5, 8)
+    x[0, 0, 0] = 0
+    expected = F.rms_norm(x, (8,))
+    assert torch.equal(unit_rms(x), expected)
+    with torch.no_grad():
+        before = x.clone()
+        torch.testing.assert_close(unit_rms(x), expected, rtol=1e-5, atol=1e-6)
+        assert torch.equal(x, before)
+        assert unit_rms(x.bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no native bfloat16 here")
+@pytest.mark.parametrize(
+    ("ours", "torchs", "x"),
+    [
+        (Linear(16, 24), nn.Linear(16, 24), CELLS),
+        (Linear(16, 24, bias=False), nn.Linear(16, 24, bias=False), CELLS),
+        (Conv2d(16, 24, 3, stride=2, padding=1), nn.Conv2d(16, 24, 3, stride=2, padding=1), X),
+    ],
+)
+def test_layers_with_packed_weights_give_the_bits_of_torch_s_also_after_the_weights_have_changed(
+    ours, torchs, x
+):
+    for _ in range(2):
+        torchs.load_state_dict(ours.state_dict())
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(ours(x), torchs(x)) and ours(x).dtype == torch.bfloat16
+            ours.weight.mul_(-0.7)
 
 
 def test_downsample_halves_and_upsample_doubles():

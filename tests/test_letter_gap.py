@@ -57,7 +57,8 @@ def test_a_network_that_minds_the_letters_has_a_gap():
 
 def test_an_upscaler_sees_the_true_small_pictures_with_right_and_wrong_letters():
     network, given = Reads(blind=False), (torch.zeros(2, 3, 8, 8), torch.zeros(2))
-    assert letter_gap(network, BATCH, 8, 0.5, given) == letter_gap(Reads(blind=False), BATCH, 8, 0.5)
+    gap = letter_gap(Reads(blind=False), BATCH, 8, 0.5)  # the same, for the times are all alike
+    assert letter_gap(network, BATCH, 8, 0.5, given) == pytest.approx(gap)
     assert network.given == given
 
 

@@ -1,12 +1,15 @@
-"""The upscaler is the base model inside two slices of bread, and sees the small picture."""
+"""The upscaler is the base model inside two slices of bread, and draws what the small picture leaves open."""
 
 import pytest
 import torch
+import torch.nn.functional as F
 from oracles import ids_of, lively_unet, lively_upscaler
 
 from textdiff.checkpoints import build_network, take_over
 from textdiff.config import PRESETS
-from textdiff.networks.upscaler import TwoTimes
+from textdiff.networks.upscaler import RESIDUAL_STD, TwoTimes, error_weight, residual_std
+from textdiff.noise_schedule import cosine
+from textdiff.prediction import add_noise, velocity, x0_from_velocity
 
 X = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 SMALL = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(2))
@@ -19,9 +22,46 @@ def network():
     return lively_upscaler().requires_grad_(False)
 
 
-def test_the_answer_is_a_large_picture_and_starts_at_zero(network):
-    assert network(X, T, IDS, SMALL, SMALL_T).shape == X.shape
-    assert not build_network(network.config)(X, T, IDS, SMALL, SMALL_T).any()
+def levels(network, t):
+    return tuple(value[:, None, None, None] for value in network.schedule(t))
+
+
+def test_untrained_it_draws_the_best_guess_from_both_pictures_that_blends_them_alone(network):
+    """The mean of x0 = u + a Gaussian residual of the right size, given x_t = alpha x0 + sigma eps."""
+    alpha, sigma = levels(network, T)
+    u = F.interpolate(SMALL, scale_factor=2, mode="bilinear")
+    power = residual_std(SMALL_T)[:, None, None, None] ** 2
+    guess = u + alpha * power / (alpha**2 * power + sigma**2) * (X - alpha * u)
+    v = build_network(network.config)(X, T, IDS, SMALL, SMALL_T)
+    assert v.shape == X.shape
+    torch.testing.assert_close(x0_from_velocity(X, v, alpha, sigma), guess, rtol=0, atol=1e-4)
+
+
+def test_what_it_is_asked_is_the_residual_noised_by_a_cosine_schedule(network, monkeypatch):
+    """Told the residual's true velocity, it says the large picture's; and the errors of the two agree."""
+    t, small_t = torch.tensor([0.2, 0.7]), torch.zeros(2)
+    (alpha, sigma), (alpha_y, sigma_y) = levels(network, t), (one[:, None, None, None] for one in cosine(t))
+    residual, eps = torch.randn(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    u = F.interpolate(SMALL, scale_factor=2, mode="bilinear")
+    x0 = u + RESIDUAL_STD * residual
+    x_t, seen = add_noise(x0, eps, alpha, sigma), []
+
+    def told(wrong_by):
+        def predict(given, time, ids):
+            seen.append(given)
+            return velocity(residual, eps, alpha_y, sigma_y) + wrong_by
+
+        return predict
+
+    monkeypatch.setattr(network, "predict", told(0))
+    v = velocity(x0, eps, alpha, sigma)
+    torch.testing.assert_close(network(x_t, t, IDS, SMALL, small_t), v, rtol=0, atol=1e-4)
+    y = add_noise(residual, eps, alpha_y, sigma_y)
+    torch.testing.assert_close(seen[0], torch.cat([y, u], dim=1), rtol=0, atol=1e-4)
+    monkeypatch.setattr(network, "predict", told(0.1))
+    error = (network(x_t, t, IDS, SMALL, small_t) - v).square()
+    weight = error_weight(alpha, sigma, small_t[:, None, None, None])
+    torch.testing.assert_close(weight * error, torch.full_like(error, 0.01), rtol=0.01, atol=0)
 
 
 def test_everything_that_it_is_given_matters(network):

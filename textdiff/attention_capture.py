@@ -6,6 +6,7 @@ exactly what the network uses, and the network computes the same bits whether so
 Legend: B pictures, Q queries, K keys; N cells of the picture, T tokens.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -21,8 +22,9 @@ def watch_attention(network: nn.Module) -> Iterator[dict[str, Tensor]]:
     """Yields a dict for the forward pass to fill: name of a CrossAttention -> weights (B, heads, Q, K).
 
     Weights are in [0, 1], and those of a query add up to 1. The names come in the order in which the modules
-    run. Open it around one forward pass: a second one would replace what the first one showed. Raises
-    ValueError when the network has no text attention.
+    run. Open it around one forward pass: a second one would replace what the first one showed. Passes of
+    other threads are not seen, so several may watch one network at the same time. Raises ValueError when the
+    network has no text attention.
     """
     seen: dict[str, Tensor] = {}
     hooks = []
@@ -72,7 +74,11 @@ def _text_attentions(network: nn.Module) -> list[tuple[str, CrossAttention]]:
 
 
 def _note(seen: dict[str, Tensor], name: str):
+    watcher = threading.get_ident()
+
     def hook(module: nn.Module, inputs: tuple[Tensor], weights: Tensor) -> None:
+        if threading.get_ident() != watcher:
+            return
         assert name not in seen, f"{name} ran twice: watch one forward pass at a time"
         seen[name] = weights.detach()
 

@@ -8,6 +8,7 @@ a little of what stands beside them.
 Legend: B pictures of a forward pass, of which the first C are muted; T tokens.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,7 +23,8 @@ def mute(network: nn.Module, hidden: Tensor) -> Iterator[None]:
 
     It holds for the first C pictures of a forward pass. The later ones are as ever: in a guided pass they are
     the half without the text, which comes second. Watched attention shows a weight of 0 there. Some key must
-    be left to look at. Raises ValueError when the network has no text attention.
+    be left to look at. Passes of other threads stay as they are. Raises ValueError when the network has no
+    text attention.
     """
     assert not hidden.all(1).any(), "a cell must have some token to look at"
     weaves = [module for module in network.modules() if isinstance(module, WeaveAttention)]
@@ -39,7 +41,13 @@ def mute(network: nn.Module, hidden: Tensor) -> Iterator[None]:
 
 
 def _hide(hidden: Tensor):
-    def hook(module: nn.Module, inputs: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    muter = threading.get_ident()
+
+    def hook(
+        module: nn.Module, inputs: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor] | None:
+        if threading.get_ident() != muter:
+            return None
         queries, keys, hidden_keys = inputs
         hidden_keys = hidden_keys.clone()  # (B, T), all weaves share it
         hidden_keys[: len(hidden)] |= hidden

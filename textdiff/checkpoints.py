@@ -34,9 +34,11 @@ class Checkpoint:
 
 
 def build_network(config: ModelConfig) -> UNet:
-    """The untrained network of a config. Raises ValueError on an unknown kind."""
+    """The untrained network of a config. Raises ValueError on one that there is not."""
     if config.kind not in NETWORKS:
         raise ValueError(f"There is no network {config.kind!r}; choose one of {', '.join(NETWORKS)}.")
+    if config.distilled_guidance and config.kind != BASE:
+        raise ValueError("An upscaler draws without guidance, so there is none to distil into it.")
     return NETWORKS[config.kind](config)
 
 

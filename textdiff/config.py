@@ -8,11 +8,12 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 
 BASE, UPSCALER = "base", "upscaler"
+MAX_DISTILLED_GUIDANCE = 8.0  # what a network with guidance distilled into it has been taught, from 1 on
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network. The switches at the end turn off, one by one, what the seed's author added.
+    """The network. The switches near the end turn off, one by one, what the seed's author added.
 
     Blocks are named after their resolution, so two configs that agree on `channels` from the lowest
     resolution up, and on the text path, share the names and shapes of these levels: see `--warm-start`.
@@ -43,6 +44,9 @@ class ModelConfig:
     time_in_queries: bool = True  # AdaGN(time) on the image side of the weave, else plain group norm
     axial_positions: bool = True
     taught_attention: bool = True  # head 0 of each text-to-image attention from 16x16 on learns the boxes
+    # Base models only, and not the seed's: it can be told a guidance scale and answers in one call instead of
+    # two. Learnt from a teacher, see training/distillation.py; training with `--teacher` switches it on.
+    distilled_guidance: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,11 @@ class TrainConfig:
     logit_mean: float = 1.3
     logit_std: float = 0.9
     checkpoint_minutes: float = 10.0
+    guided_share: float = 0.75  # of the pictures with a text, learn a `--teacher`'s guided answer instead
 
     # Upscalers only: how wrong the small pictures are that they learn from, see training/small_pictures.py.
     small_t: float = 0.6  # noise up to this time is added to every small picture (the original: 600 of 1000)
-    wrong_share: float = 0.5  # of small pictures that are shifted or blurred, or have other strokes
+    wrong_share: float = 0.2  # of small pictures that are shifted or blurred, or have other strokes
     redrawn_share: float = 0.25  # of small pictures that a base model has drawn again; needs `--base`
 
 

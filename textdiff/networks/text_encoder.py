@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from textdiff import alphabet
 from textdiff.config import ModelConfig
-from textdiff.networks.blocks import attend, merge_heads, split_heads
+from textdiff.networks.blocks import Linear, attend, merge_heads, split_heads
 
 _BUCKETS, _MAX_DISTANCE = 32, 64
 
@@ -32,7 +32,7 @@ class TextEncoder(nn.Module):
             self.line = nn.Embedding(config.max_lines, width)
             places.append(self.line)
         if config.time_in_encoder:
-            self.time = nn.Linear(config.time_width, width)
+            self.time = Linear(config.time_width, width)
         if config.t5_bias:
             self.relative = nn.Embedding(_BUCKETS, heads)
             nn.init.zeros_(self.relative.weight)
@@ -66,10 +66,10 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm1 = nn.LayerNorm(width)
-        self.to_qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.to_qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(), nn.Linear(3 * width, width))
+        self.mlp = nn.Sequential(Linear(width, 3 * width), nn.GELU(), Linear(3 * width, width))
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         q, k, v = (split_heads(part, self.heads) for part in self.to_qkv(self.norm1(x)).chunk(3, dim=-1))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from textdiff import alphabet
 from textdiff.config import ModelConfig
-from textdiff.networks.blocks import Downsample, ResidualBlock, SelfAttention, TimeEmbedding, Upsample
+from textdiff.networks.blocks import Conv2d, Downsample, ResidualBlock, SelfAttention, TimeEmbedding, Upsample
 from textdiff.networks.text_encoder import TextEncoder
 from textdiff.networks.weave import AxialPositions, WeaveAttention
 from textdiff.noise_schedule import shifted_cosine
@@ -21,6 +21,10 @@ class UNet(nn.Module):
     """x_t (B, 3, H, W) in about [-1, 1], t (B,) or (1,) in [0, 1], ids (B, T) int64 -> v (B, 3, H, W).
 
     `schedule` says how much noise there is at t. Training, sampling and the record of a run all ask here.
+
+    With `distilled_guidance` in the config it may be told a guidance scale, (B,) or (1,) from 1 on, and
+    predicts at once the v that classifier-free guidance makes of two predictions. Without a scale, or where
+    it is 0, it is the ordinary network.
     """
 
     pixel_channels = 3  # of what the stem sees
@@ -31,9 +35,9 @@ class UNet(nn.Module):
         self.schedule = shifted_cosine(config.log_snr_shift)
         top = config.image_size // config.stem
         resolutions = [top >> level for level in range(len(config.channels))]
-        self.time = TimeEmbedding(config.time_width)
+        self.time = (GuidedTime if config.distilled_guidance else TimeEmbedding)(config.time_width)
         self.text_encoder = TextEncoder(config)
-        self.stem = nn.Conv2d(self.pixel_channels * config.stem**2, config.channels[0], 3, padding=1)
+        self.stem = Conv2d(self.pixel_channels * config.stem**2, config.channels[0], 3, padding=1)
 
         self.down = nn.ModuleDict()
         skips, channels = [config.channels[0]], config.channels[0]
@@ -73,12 +77,12 @@ class UNet(nn.Module):
         assert not skips
 
         self.out_norm = nn.GroupNorm(8, channels)
-        self.out = nn.Conv2d(channels, 3 * config.stem**2, 3, padding=1)
+        self.out = Conv2d(channels, 3 * config.stem**2, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, x: Tensor, t: Tensor, ids: Tensor) -> Tensor:
-        return self.predict(x, self.time(t), ids)
+    def forward(self, x: Tensor, t: Tensor, ids: Tensor, guidance: Tensor | None = None) -> Tensor:
+        return self.predict(x, self.time(t) if guidance is None else self.time(t, guidance), ids)
 
     def predict(self, x: Tensor, time: Tensor, ids: Tensor) -> Tensor:
         """x (B, pixel_channels, H, W), time embedding (B or 1, D), ids (B, T) -> v (B, 3, H, W)."""
@@ -102,11 +106,32 @@ class UNet(nn.Module):
         return F.pixel_shuffle(v, self.config.stem)
 
     def _encoded(self, ids: Tensor, time: Tensor) -> Tensor:
-        """With one time for all, as in sampling, a text that many pictures share is encoded once."""
-        if len(time) < len(ids):
+        """With one time for all, as in sampling, a text that many pictures share is encoded once.
+
+        On the CPU only: a GPU would have to say how many texts there are, and no CUDA graph can wait for it.
+        """
+        if len(time) < len(ids) and ids.device.type == "cpu":
             ids, which = ids.unique(dim=0, return_inverse=True)
             return self.text_encoder(ids, time)[which]
         return self.text_encoder(ids, time)
+
+
+class GuidedTime(TimeEmbedding):
+    """Time and guidance scale -> (B, D), as in Meng et al. 2023. At first the scale has no say."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.guidance = TimeEmbedding(width)
+        nn.init.zeros_(self.guidance.mlp[-1].weight)
+        nn.init.zeros_(self.guidance.mlp[-1].bias)
+
+    def forward(self, t: Tensor, guidance: Tensor | None = None) -> Tensor:
+        time = super().forward(t)
+        if guidance is None:
+            return time
+        # Sinusoids of 10 log(scale), a hundredth of what time has: neighbouring scales are to look alike.
+        scale = self.guidance(guidance.clamp(min=1).log() / 100)
+        return time + torch.where(guidance[:, None] > 0, scale, 0.0)
 
 
 class Block(nn.Module):

@@ -11,9 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textdiff.config import TrainConfig
+from textdiff.networks.upscaler import error_weight
 from textdiff.networks.weave import CrossAttention
 from textdiff.noise_schedule import T_MAX, T_MIN
 from textdiff.prediction import add_noise, velocity
+from textdiff.training.distillation import Lesson
 
 
 def draw_times(count: int, config: TrainConfig, generator: torch.Generator) -> Tensor:
@@ -33,18 +35,24 @@ def diffusion_loss(
     t: Tensor,
     eps: Tensor,
     given: Sequence[Tensor] = (),
+    lesson: Lesson | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mean squared error of v, and the taught attention's cross-entropy (zero without boxes).
 
     x0 and eps (B, 3, H, W), ids (B, T), boxes (B, L, 4) in pixels, t (B,); `given` is what an upscaler sees
-    beside these, the small pictures and their times. `network` may be compiled or distributed, as long as it
-    has its `schedule`.
+    beside these, the small pictures and their times, and its error counts as that of the residual's velocity.
+    `network` may be compiled or distributed, as long as it has its `schedule`. With a `lesson` some of the v
+    to predict are a teacher's.
     """
     alpha, sigma = (value.to(x0.dtype)[:, None, None, None] for value in network.schedule(t))
-    x_t = add_noise(x0, eps, alpha, sigma)
+    x_t, target = add_noise(x0, eps, alpha, sigma), velocity(x0, eps, alpha, sigma)
+    weight = error_weight(alpha, sigma, given[1][:, None, None, None]).sqrt() if given else None
+    if lesson is not None:
+        given, target = (lesson.scales,), lesson.targets(x_t, t, ids, target)
     with taught_weights(network) as seen:
         v = network(x_t, t, ids, *given)
-    error = F.mse_loss(v.float(), velocity(x0, eps, alpha, sigma))
+    v = v.float()
+    error = F.mse_loss(v, target) if weight is None else F.mse_loss(weight * v, weight * target)
     if boxes is None or not seen:
         return error, error.new_zeros(())
     # How sure anyone can be where a letter is falls with the signal. (alpha^2 would

@@ -6,6 +6,8 @@ randomness is a function of the seed and the step, so that a resumed run equals 
 
 With `--warm-start WEIGHTS`, training begins from every tensor of these weights whose name and shape the
 network has: from all of them where it is the same network, from the inside where it has one level more.
+
+With `--teacher WEIGHTS` it learns to be guided in one call instead of two: see training/distillation.py.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -28,6 +31,7 @@ from textdiff.checkpoints import build_network, load_checkpoint, save_checkpoint
 from textdiff.config import BASE, PRESETS, UPSCALER, ModelConfig, Preset, from_json, to_json
 from textdiff.networks.unet import UNet
 from textdiff.training.dataset import Batch, as_x0, batches
+from textdiff.training.distillation import Lesson, draw_scales, guidance_missed
 from textdiff.training.ema import EMA
 from textdiff.training.film_strip import PROMPTS, film_strip, upscaler_strip
 from textdiff.training.fonts import find_faces
@@ -38,10 +42,11 @@ from textdiff.training.run_state import STATE, load_state, save_state
 from textdiff.training.small_pictures import clean_small_pictures, redrawing, small_pictures
 
 GAP_TIMES = (0.35, 0.65)
+MISSED_TIMES = (0.65, 0.9)  # where guidance changes most
 _LOG_EVERY = 50  # steps
 _COUNTERS = ("step", "pictures", "minutes")
 _STRIP_PICTURES = 8  # of an upscaler's film
-_SMALL = 1 << 31  # keeps the chance in small pictures apart from that of the same step
+_SMALL, _GUIDED = 1 << 31, 3 << 30  # keep the chance in these apart from the other of the same step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +78,10 @@ class Trainer:
         warm_start: Path | None,
         base: Path | None = None,
         film: Sequence[str] = PROMPTS,
+        teacher: Path | None = None,
     ) -> None:
+        self.teacher = load_checkpoint(teacher, device).network if teacher else None
+        preset = _taught_by(self.teacher, preset)
         self.preset, self.out, self.device, self.workers = preset, out, device, workers
         self.film = film
         self.rank = dist.get_rank() if dist.is_initialized() else 0
@@ -182,7 +190,8 @@ class Trainer:
 
         with torch.autocast(self.device, torch.bfloat16):
             ids = torch.from_numpy(ids[:, :longest]).to(self.device)
-            loss, teaching = diffusion_loss(network, x0, ids, boxes.to(self.device), t, eps, given)
+            lesson = self._lesson(nulled, longest, torch.Generator().manual_seed(seed + _GUIDED))
+            loss, teaching = diffusion_loss(network, x0, ids, boxes.to(self.device), t, eps, given, lesson)
         (loss + config.teach_weight * teaching).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
         for optimizer in self.optimizers:
@@ -206,6 +215,31 @@ class Trainer:
             )
         return small_pictures(x0, self.preset.train, generator, base)
 
+    def _lesson(self, nulled: np.ndarray, length: int, generator: torch.Generator) -> Lesson | None:
+        """What a teacher has to say; a picture whose prompt is the null prompt (B,) is learnt as ever."""
+        if self.teacher is None:
+            return None
+        scales = draw_scales(len(nulled), self.preset.train.guided_share, generator)
+        scales[torch.from_numpy(nulled)] = 0
+        return Lesson(self.teacher, scales.to(self.device), self._null_ids(length))
+
+    def _null_ids(self, length: int) -> Tensor:
+        null_ids = alphabet.null_prompt(1, self.preset.model.max_characters)[:, :length]
+        return torch.from_numpy(null_ids).to(self.device)
+
+    def _missed(self) -> dict[str, float]:
+        """How much of a teacher's guidance the average of the weights does not know yet."""
+        if self.teacher is None:
+            return {}
+        x0 = as_x0(self.validation, self.device)
+        ids = alphabet.encode(self.validation.texts, self.preset.model.max_characters)
+        ids, null_ids = torch.from_numpy(ids).to(self.device), self._null_ids(ids.shape[1])
+        with torch.autocast(self.device, torch.bfloat16):
+            return {
+                f"guidance_missed_{t}": guidance_missed(self.ema.network, self.teacher, x0, ids, null_ids, t)
+                for t in MISSED_TIMES
+            }
+
     def _agreed(self, minutes: float) -> float:
         """The first process's clock, so that all processes stop and save at the same step."""
         if self.world == 1:
@@ -226,7 +260,8 @@ class Trainer:
         if self.preset.model.kind == UPSCALER:
             given = clean_small_pictures(as_x0(self.validation, self.device))
         gaps = [letter_gap(network, self.validation, length, t, given) for t in GAP_TIMES]
-        self._log(**{f"letter_gap_{t}": gap for t, gap in zip(GAP_TIMES, gaps, strict=True)})
+        named = {f"letter_gap_{t}": gap for t, gap in zip(GAP_TIMES, gaps, strict=True)}
+        self._log(**named, **self._missed())
         shown = slice(_STRIP_PICTURES)
         strip = (
             upscaler_strip(network, given[0][shown], self.validation.texts[shown])
@@ -262,6 +297,26 @@ def _base_of(upscaler: ModelConfig, base: UNet) -> UNet:
     return base
 
 
+def _taught_by(teacher: UNet | None, preset: Preset) -> Preset:
+    """The preset of a network that learns guidance from the teacher; without one, the preset itself.
+
+    Raises ValueError if the teacher cannot answer what the network will be asked, or if there is none.
+    """
+    model = preset.model
+    if teacher is None:
+        if model.distilled_guidance:
+            raise ValueError("Guidance is distilled from a teacher: name its weights with --teacher.")
+        return preset
+    theirs = teacher.config
+    if (theirs.kind, model.kind) != (BASE, BASE):
+        raise ValueError("An upscaler draws without guidance: leave out --teacher.")
+    if (theirs.image_size, theirs.log_snr_shift) != (model.image_size, model.log_snr_shift):
+        raise ValueError(f"The teacher must draw pictures of {model.image_size} pixels from the same noise.")
+    if theirs.max_characters < model.max_characters or theirs.max_lines < model.max_lines:
+        raise ValueError("The teacher takes shorter texts than the network that is to learn from it.")
+    return dataclasses.replace(preset, model=dataclasses.replace(model, distilled_guidance=True))
+
+
 def overridden(preset: Preset, settings: list[str]) -> Preset:
     """The preset with "part.field=value" settings applied, the value as JSON (text needs no quotes).
 
@@ -294,6 +349,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--base", type=Path, help="redraw some of an upscaler's small pictures with these weights"
     )
+    parser.add_argument("--teacher", type=Path, help="learn the guidance of these weights, in one call")
     parser.add_argument("--film", nargs="+", default=PROMPTS, metavar="TEXT", help="what the strips show")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw pictures")
@@ -320,13 +376,14 @@ def main(arguments: list[str] | None = None) -> None:
             options.warm_start,
             options.base,
             options.film,
+            options.teacher,
         )
         if options.resume:
             trainer.resume()
     except ValueError as error:
         parser.error(str(error))
     if trainer.rank == 0:
-        (options.out / "config.json").write_text(json.dumps(to_json(preset), indent=1) + "\n")
+        (options.out / "config.json").write_text(json.dumps(to_json(trainer.preset), indent=1) + "\n")
     trainer.run(Budget(options.minutes, options.steps))
     if dist.is_initialized():
         dist.destroy_process_group()

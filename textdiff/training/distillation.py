@@ -1,0 +1,90 @@
+"""Guidance in one call: a network is taught to say at once what its teacher says in two.
+
+Stage one of Meng et al. 2023 (On distillation of guided diffusion models), section 3.1: the student is told
+the guidance scale and learns the teacher's guided answer, at every scale that it may be asked about. The
+answers are those of the teacher's clean pictures kept inside [-1, 1], as sampling keeps them (denoiser.py).
+
+Legend: B pictures, T tokens.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from textdiff.config import MAX_DISTILLED_GUIDANCE
+from textdiff.networks.unet import UNet
+from textdiff.prediction import add_noise, eps_from_x0, velocity, x0_from_velocity
+
+
+def draw_scales(count: int, share: float, generator: Generator) -> Tensor:
+    """(count,) guidance scales from 1 on, two thirds of them from 2 to 5; 0 where a picture is not guided.
+
+    `share` of the pictures are. The logarithm of a scale is the mean of two even draws: a triangle that is
+    highest at 2.8.
+    """
+    guided = torch.rand(count, generator=generator) < share
+    scales = MAX_DISTILLED_GUIDANCE ** torch.rand((2, count), generator=generator).mean(0)
+    return torch.where(guided, scales, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What there is to learn from a teacher about one batch."""
+
+    teacher: UNet  # frozen
+    scales: Tensor  # (B,) guidance scales; 0 for a picture that is learnt as ever
+    null_ids: Tensor  # (1, T) int64, the null prompt
+
+    def targets(self, x_t: Tensor, t: Tensor, ids: Tensor, v: Tensor) -> Tensor:
+        """v (B, 3, H, W), and where there is a scale the teacher's guided v in its place."""
+        guided, v = self.scales > 0, v.clone()
+        if guided.any():
+            v[guided] = guided_velocity(
+                self.teacher, x_t[guided], t[guided], ids[guided], self.null_ids, self.scales[guided]
+            )
+        return v
+
+
+@torch.no_grad()
+def guided_velocity(
+    teacher: UNet, x_t: Tensor, t: Tensor, ids: Tensor, null_ids: Tensor, scales: Tensor
+) -> Tensor:
+    """The v (B, 3, H, W) of the guided clean picture inside [-1, 1]; both questions in one batch.
+
+    x_t (B, 3, H, W), t (B,), ids (B, T), null_ids (1, T), scales (B,) or (1,).
+    """
+    alpha, sigma = _levels(teacher, t, x_t)
+    both = torch.cat([x_t, x_t]).contiguous(memory_format=torch.channels_last)
+    answers = teacher(both, torch.cat([t, t]), torch.cat([ids, null_ids.expand_as(ids)])).float().chunk(2)
+    x0, unconditional = (x0_from_velocity(x_t, answer, alpha, sigma) for answer in answers)
+    x0 = (unconditional + scales[:, None, None, None] * (x0 - unconditional)).clamp(-1, 1)
+    return velocity(x0, eps_from_x0(x_t, x0, alpha, sigma), alpha, sigma)
+
+
+@torch.no_grad()
+def guidance_missed(
+    student: UNet, teacher: UNet, x0: Tensor, ids: Tensor, null_ids: Tensor, t: float, scale: float = 3.0
+) -> float:
+    """How far one call's guess is from that of the teacher's two, on x0 (B, 3, H, W) with the same noise.
+
+    The mean squared distance of the clean pictures, relative to that of one call of the teacher without
+    guidance: 0 means that nothing is missing, 1 that nothing has been learnt.
+    """
+    eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(x0)
+    times, scales = (torch.full((len(x0),), value, device=x0.device) for value in (t, scale))
+    levels = _levels(teacher, times, x0)
+    x_t = add_noise(x0, eps, *levels)
+    answers = (
+        student(x_t, times, ids, scales).float(),
+        teacher(x_t, times, ids).float(),
+        guided_velocity(teacher, x_t, times, ids, null_ids, scales),
+    )
+    one, plain, two = (x0_from_velocity(x_t, v, *levels).clamp(-1, 1) for v in answers)
+    return ((one - two).square().mean() / (plain - two).square().mean()).item()
+
+
+def _levels(network: UNet, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """alpha and sigma at the times t (B,), each (B, 1, 1, 1)."""
+    alpha, sigma = (value.to(like)[:, None, None, None] for value in network.schedule(t))
+    return alpha, sigma
