@@ -3,23 +3,27 @@
 import json
 import sys
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import lively_checkpoint
+from oracles import ids_of, lively_checkpoint, lively_upscaler
 
 from textdiff import writer as writer_module
 from textdiff.bench import __main__ as bench
-from textdiff.bench import calls, growth, processor, redraw, rivals, truth, waiting, watching
+from textdiff.bench import calls, gpu, growth, processor, redraw, rivals, truth, waiting, watching
 from textdiff.bench.calls import Way
 from textdiff.bench.measure import Setting, Times, exponent, flops, interleaved, peak_memory
 from textdiff.bench.tables import Table, as_json, as_markdown, as_text
-from textdiff.checkpoints import save_checkpoint
+from textdiff.checkpoints import Checkpoint, save_checkpoint
+from textdiff.config import PRESETS
 from textdiff.trajectory import Reading
 from textdiff.writer import Writer
 
 TEXTS = ("Hi", "a\nb", "")
+SHIPPED_SHAPE = SimpleNamespace(config=PRESETS["first-words"].model)
 
 
 class Echo:
@@ -129,6 +133,50 @@ def test_processor_has_limits_ours_and_what_became_of_every_rival(setting, monke
     assert table.rows[0][2] == pytest.approx(2 * 1024**3 / 1e9)
 
 
+class Clock:
+    """Every act takes 2 ms, and most of a call's time goes into its convolutions."""
+
+    def seconds(self, act):
+        act()
+        return 0.002
+
+    def operators(self, act):
+        act()
+        return [("aten::convolution", 0.0015), ("aten::bmm", 0.0002)]
+
+
+def test_gpu_sets_calls_beside_what_their_products_take_at_best(setting, monkeypatch):
+    # In float32 a CPU has the products that a GPU has; there it asks for one candidate after another.
+    monkeypatch.setattr(writer_module, "compute_type", lambda device: None)
+    device = gpu.Gpu("fake", torch.device("cpu"), Clock().seconds, Clock().operators)
+    table = gpu.table(setting, device, "tiny", candidates=3, side=64, megabytes=4)
+    assert column(table, "what") == [
+        *("matmul, bf16", "copy", "a network call", "the same as one CUDA graph", "a run of 10 evaluations"),
+        *("of a call: aten::convolution", "of a call: aten::bmm"),
+    ]
+    product, copy, call, graph, run, slowest, _ = table.rows
+    assert product[4] == pytest.approx(2 * 64**3 / 0.002 / 1e12)
+    assert copy[5] == pytest.approx(2 * 4e6 / 0.002 / 1e9)
+    assert call[2] == pytest.approx(3 * flops(lambda: setting.checkpoint.network(*QUESTION)) / 1e9)
+    assert call[7] == graph[7] == pytest.approx(2 / call[6]) and run[6:] == (1000.0, 0.002)
+    assert slowest[1] == 1.5
+
+
+QUESTION = (torch.zeros(1, 3, 16, 16), torch.zeros(1), ids_of("Hi")[:, :3])
+
+
+def test_a_product_is_limited_by_what_it_multiplies_or_by_what_it_moves():
+    x, y = torch.zeros(4, 6), torch.zeros(6, 7)
+    ((flops, moved),) = gpu.work_of(lambda: torch.relu(x @ y))
+    assert (flops, moved) == (2 * 4 * 6 * 7, 4 * (4 * 6 + 6 * 7 + 4 * 7))
+    assert gpu.least_seconds([(100, 10), (100, 500)], flops_per_second=50, bytes_per_second=100) == 2 + 5
+
+
+def test_gpu_says_when_there_is_none(setting, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.table(setting).rows[0][0] == "no GPU"
+
+
 def test_watching_sets_time_and_memory_beside_their_limits(setting, writer):
     table = watching.table(setting, writer)
     assert column(table, "times unwatched")[0] == 1.0
@@ -143,11 +191,57 @@ def test_waiting_has_every_wait_beside_what_is_bearable(setting, writer, monkeyp
     assert column(table, "limit or rival")[0] == "0.5" and column(table, "limit or rival")[-1] == "0.05"
 
 
-def test_growth_has_an_exponent_per_question(setting):
-    table = growth.table(setting)
-    assert column(table, "with") == ["candidates", "characters", "visitors at once", "pixels a side"]
+def test_with_an_upscaler_the_whole_cascade_has_its_time_and_its_memory(setting, writer, monkeypatch):
+    monkeypatch.setattr(writer, "sha256", "0" * 64, raising=False)
+    assert "32 px" not in " ".join(column(waiting.table(setting, writer), "what"))
+    large = Writer(setting.checkpoint, Checkpoint(lively_upscaler(), "large", "1" * 64, {}))
+    monkeypatch.setattr(large, "sha256", "0" * 64, raising=False)
+    table = waiting.table(setting, large)
+    what, spent, limit = table.rows[-1]
+    assert (what, limit) == ("4 candidates at 16 px and 2 at 32 px, all read", "30") and spent > 0
+    assert "limit: 3000 MB" in table.notes[-1]
+
+
+LADDER = ("tiny", "tiny-upscaler")
+
+
+def test_growth_has_an_exponent_per_question(setting, writer):
+    table = growth.table(setting, LADDER, lambda axis: [0.0, *(3.0 * size for size in axis.sizes[1:])])
+    assert column(table, "with") == [
+        *("candidates", "characters, of 8 at most at 16 px", "visitors at once", "pixels a side")
+    ]
     assert column(table, "sizes") == ["1 2 4 8", "1 2 4 8", "1 2 4", "16 32"]
     assert all(isinstance(slope, float) for slope in column(table, "exponent"))
+    # What is too little to be measured does not count, and one size has no slope.
+    assert column(table, "exponent of MB") == [*[pytest.approx(1.0)] * 3, None]
+
+
+def test_growth_goes_to_64_candidates_128_characters_32_visitors_and_256_pixels(setting):
+    setting = replace(setting, full=True, checkpoint=replace(setting.checkpoint, network=SHIPPED_SHAPE))
+    ends = {axis.name: axis.sizes[-1] for axis in growth.axes(setting)}
+    assert ends == {
+        "candidates": 64,
+        "characters, of 48 at most at 64 px": 48,
+        "characters, of 128 at most at 128 px": 128,
+        "visitors at once": 32,
+        "pixels a side": 256,
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much memory a process had")
+def test_memory_is_that_of_a_process_of_its_own_for_each_size():
+    kept = growth.Axis("megabytes kept for ever", (1, 40, 80), hoarding)
+    one, two, three = growth.fresh_peaks(kept)
+    assert one < 20 < two < 60 < three < 120
+    assert not HOARD
+
+
+HOARD = []
+
+
+def hoarding(megabytes: int):
+    """What a process never gives back; measured in one process, the second size would look smaller."""
+    return lambda: HOARD.append(torch.ones(250_000 * megabytes))
 
 
 def test_truth_finds_our_network_true(setting):
@@ -156,7 +250,7 @@ def test_truth_finds_our_network_true(setting):
     assert measured["watched and unwatched runs are identical"] is True
     assert measured["a candidate alone is the one in a batch"] is True
     assert measured["exact match"] == pytest.approx(2 / 3)
-    assert 0 <= measured["mean difference to float32 on one thread, of 255"] < 2
+    assert 0 <= measured["mean difference to float32, of 255"] < 2
 
 
 def test_truth_notices_a_batch_that_changes_a_candidate(setting, monkeypatch):

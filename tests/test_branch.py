@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracles import lively_checkpoint
 
-from textdiff import run_folder
+from textdiff import run_folder, run_loading
 from textdiff import writer as writer_module
 from textdiff.experiments.branch import branched, ddim_against_ddpm, half_of_a_longer_run
 from textdiff.experiments.records import Branch, Comparison
@@ -48,7 +48,7 @@ def test_what_a_branch_says_of_itself_is_enough_to_make_it_again(checkpoint, tmp
     changes = {"text": "Ho!", "guidance": 4.0, "sampler": "ddim", "eta": 0.5, "seed": 11, "muted": (1,)}
     new = branch_off(checkpoint, **changes).new
     run_folder.save(new, tmp_path / "branch")
-    loaded = run_folder.load(tmp_path / "branch")
+    loaded = run_loading.load(tmp_path / "branch")
     request, origin = loaded.request, loaded.origin
     again = Branch(
         of=replace(request, text=origin.text, guidance=origin.guidance, sampler=origin.sampler),
@@ -189,7 +189,7 @@ def test_without_guidance_a_character_can_be_muted_too(checkpoint):
 def test_a_branch_can_be_saved_and_played_like_any_run(checkpoint, tmp_path, change):
     comparison = branch_off(checkpoint, 2, **change)
     run_folder.save(comparison.new, tmp_path / "run")
-    loaded = run_folder.load(tmp_path / "run")
+    loaded = run_loading.load(tmp_path / "run")
     (candidate,) = loaded.candidates
     settings = {name: value for name, value in change.items() if name != "muted"}
     alone = {"candidates": 1, "seed": REQUEST.seed + 1, "readability": False}

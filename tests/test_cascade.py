@@ -48,6 +48,9 @@ def test_the_first_sample_of_each_prompt_stands_for_all_that_it_could_have_been(
 
 def test_ways_stand_side_by_side():
     one, best = scores(readings("hi", "ho")), scores(readings("hi", "hi"))
-    table = comparison_table({"one": one, "best": best})
+    rows = {bucket: {"model": row} for bucket, row in best.items()}
+    table = comparison_table({"single": one, "buckets": rows})
     assert table.splitlines()[0] == "| bucket | prompts | EM, one | EM, best | NED, one | NED, best |"
     assert table.splitlines()[-1] == "| overall | 1 | 0.000 | 1.000 | 0.500 | 1.000 |"
+    table = comparison_table({"single": one, "buckets": rows, "large": one})
+    assert table.splitlines()[-1] == "| overall | 1 | 0.000 | 1.000 | 0.000 | 0.500 | 1.000 | 0.500 |"

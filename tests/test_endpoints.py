@@ -19,7 +19,7 @@ from gradio.utils import get_function_description
 from gradio_client import Client
 from PIL import Image
 
-from textdiff import run_folder
+from textdiff import run_loading
 from textdiff.picture_settings import read_settings
 from textdiff.request_link import from_query
 from textdiff.request_rules import checked
@@ -94,6 +94,15 @@ def test_write_says_how_far_it_has_got(client):
     assert last["ranking"][0]["seed"] == Request(text="").seed
 
 
+def test_write_has_large_pictures_where_they_are_asked_for(client, written):
+    assert written["upscaled"] == []
+    large = client.predict(text="Ho", candidates=2, steps=1, upscaled=3, upscaler_steps=2, api_name="/write")
+    assert [one["verdict"]["rank"] for one in large["upscaled"]] == [1, 2, 3]
+    assert {one["source"] for one in large["upscaled"]} == {0, 1}
+    values = json.loads((file_at(large["run"]) / "run.json").read_text())
+    assert len(values["upscaling"]["steps"]) == values["request"]["upscaler_steps"] == 2
+
+
 def test_a_muted_character_changes_what_is_read(client, run):
     answer = client.predict(run, character=2, api_name="/mute")
     assert (answer["before"]["text"], answer["after"]["text"]) == ("Hi\nyou", "Hx\nyou")
@@ -117,11 +126,11 @@ def test_a_branch_has_both_runs(client, run):
 
 def test_a_branch_is_a_run_of_its_own_that_can_be_taken_along_but_not_asked_about(client, run):
     new = client.predict(run, step=1, text="Ho\nyou", api_name="/branch")["run"]
-    branch = run_folder.load(file_at(new))
+    branch = run_loading.load(file_at(new))
     assert branch.request.text == "Ho\nyou" and branch.origin.text == "Hi\nyou" and branch.origin.step == 1
     assert client.predict(new, api_name="/settings")["origin"]["text"] == "Hi\nyou"
     file = file_at(client.predict(new, "zip", api_name="/export")["address"])
-    assert run_folder.load(file).origin == branch.origin
+    assert run_loading.load(file).origin == branch.origin
     assert "no request gives it again" in sentence(client, "/guidance", new, 1)
     assert "no settings give it again" in sentence(client, "/export", new, "png")
 

@@ -13,7 +13,7 @@ from PIL import Image
 from textdiff.checkpoints import save_checkpoint
 from textdiff.training import evaluate
 from textdiff.training.fonts import find_faces
-from textdiff.training.samples import Drawn
+from textdiff.training.samples import Drawn, Prompt
 from textdiff.trajectory import Reading
 
 DEJAVU = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # none of them is held out
@@ -147,6 +147,33 @@ def test_every_picture_is_read_again_when_it_has_been_enlarged(folder, capsys, m
     printed = capsys.readouterr().out
     assert "| bucket | pictures | EM 16 px | EM 32 px |" in printed
     assert "| overall | 2 | 0.000 | 0.000 | 0.500 |" in printed
+
+
+def test_the_same_samples_are_enlarged_with_every_pair_of_steps_and_shift(folder, capsys, monkeypatch):
+    asked = []
+
+    def enlarged(upscaler, drawn, steps, sampler, shift):
+        asked.append((steps, shift, id(drawn)))
+        return [one._replace(picture=np.full((32, 32, 3), steps == 1, np.uint8)) for one in drawn]
+
+    readers = {"rapidocr": FakeReader("fake", by_level=("a", "ab"))}
+    small = [Drawn(Prompt("a", "01"), seed, np.zeros((16, 16, 3), np.uint8)) for seed in (0, 1)]
+    for kind in ("model_pictures", "clean_pictures"):
+        monkeypatch.setattr(evaluate, kind, lambda *_, **__: small)
+    monkeypatch.setattr(evaluate, "enlarged", enlarged)
+    monkeypatch.setattr(evaluate, "open_reader", readers.get)
+    options = ["--upscaler-weights", str(folder / "large.safetensors"), "--upscaler-steps", "2", "1"]
+    result = measure(folder, *options, "--upscaler-shift", "1", "0.5")
+    assert [pair[:2] for pair in asked] == [(2, 1), (2, 0.5), (1, 1), (1, 0.5)]
+    assert len({drawn for _, _, drawn in asked}) == 1
+    rows = result["upscaler_sweep"]
+    assert [(row["steps"], row["shift"], row["broken"]) for row in rows] == [
+        *((2, 1, 0), (2, 0.5, 0)),
+        *((1, 1, 2), (1, 0.5, 2)),
+    ]
+    assert (result["upscaled"]["steps"], result["upscaled"]["shift"]) == (2, 1)
+    assert result["upscaled"]["buckets"]["overall"]["broken"] == 0
+    assert "| 1 | 0.5 | 0.000 |" in capsys.readouterr().out
 
 
 def test_an_evaluation_joins_the_log_of_its_run_and_the_curve_shows_it(folder, capsys):

@@ -7,7 +7,7 @@ from fakes import fake_generation
 from hostile import HOSTILE
 from PIL import Image
 
-from textdiff import export, run_folder
+from textdiff import export, run_folder, run_loading
 from textdiff.picture_settings import read_settings
 from textdiff.run_json import MAX_TOKENS
 
@@ -29,11 +29,11 @@ def test_one_call_makes_every_kind_of_file(run, tmp_path, capsys):
     export.main([str(run), *(word for kind, file in outputs.items() for word in (f"--{kind}", str(file)))])
     assert names(tmp_path / "out") == sorted(file.name for file in outputs.values())
     assert outputs["replay"].read_bytes().startswith(b"<!doctype html>")
-    assert run_folder.load(outputs["zip"]).request == run_folder.load(run).request
+    assert run_loading.load(outputs["zip"]).request == run_loading.load(run).request
     for kind, format in [("apng", "PNG"), ("gif", "GIF"), ("webp", "WEBP")]:
         with Image.open(outputs[kind]) as film:
             assert (film.format, film.n_frames) == (format, 2)
-    assert read_settings(outputs["png"]) == run_folder.load(run).request
+    assert read_settings(outputs["png"]) == run_loading.load(run).request
     assert "replay.bin: " in capsys.readouterr().out
 
 

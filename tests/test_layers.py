@@ -22,14 +22,14 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     "alphabet config trajectory similarity noise_schedule prediction eight_bits weight_files",
     "figures ranking run_json experiments experiments.records",
-    "run_folder request_rules animation cost",
-    "request_link picture_settings",
+    "run_loading request_rules animation cost",
+    "run_folder request_link picture_settings",
     # the network
     "networks networks.blocks",
     "networks.text_encoder networks.weave",
     "networks.unet",
     "networks.upscaler",
-    "attention_capture attention_mute checkpoints",
+    "attention_capture attention_mute checkpoints cuda_graph",
     # asking it
     "denoiser",
     "samplers",
@@ -50,21 +50,22 @@ LAYERS = (
     "ui.run_cache ui.experiments_panel ui.sharing",
     "ui.endpoints",
     "ui.answering ui.form_filling ui.writing",
+    "ui.line",
     "ui.serving ui.page",
     "app",
     # how fast all that is
     "bench bench.tables bench.browser",
     "bench.measure",
     "bench.rivals bench.calls bench.watching bench.waiting bench.growth bench.redraw",
-    "bench.processor bench.truth",
+    "bench.processor bench.truth bench.gpu",
     "bench.__main__",
     # last, for nobody else may import it
-    "training training.ema training.fonts training.loss training.optimizer training.text_source",
-    "training.backgrounds training.long_text training.small_pictures",
+    "training training.distillation training.ema training.fonts training.optimizer training.text_source",
+    "training.loss training.backgrounds training.long_text training.small_pictures",
     "training.render training.run_state training.film_strip training.scores",
     "training.dataset training.samples training.cascade",
     "training.letter_gap training.curve training.errors training.extrapolation training.failures",
-    "training.evaluate training.film training.train",
+    "training.contact_sheet training.evaluate training.film training.readme_tables training.train",
     "training.ablate",
 )
 LAYER = {module: number for number, line in enumerate(LAYERS) for module in line.split()}
@@ -201,6 +202,7 @@ TORCH_FREE = {
     "config",
     "trajectory",
     "run_folder",
+    "run_loading",
     "run_json",
     "figures",
     "similarity",

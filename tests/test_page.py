@@ -20,7 +20,8 @@ from textdiff.config import PRESETS
 from textdiff.picture_settings import picture_with_settings
 from textdiff.request_link import to_query
 from textdiff.request_rules import NUMBERS, number_problem
-from textdiff.run_folder import load, save
+from textdiff.run_folder import save
+from textdiff.run_loading import load
 from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import MAX_SEED, Request
 from textdiff.ui import writing

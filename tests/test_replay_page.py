@@ -117,12 +117,29 @@ def test_a_page_too_large_keeps_the_attention_of_the_best_candidates_and_says_so
     monkeypatch.setattr(replay_page_file, "MAX_BYTES", len(content) - 1)
     smaller = Page(replay_page(folder))
     assert with_attention(smaller) == [1, 2, 3]
-    assert "the best 3 of the 4 candidates only" in smaller.texts("footer")[0]
+    assert "the best 3 of the 4 candidates only;" in smaller.texts("footer")[0]
 
     monkeypatch.setattr(replay_page_file, "MAX_BYTES", 0)
     smallest = Page(replay_page(folder))
     assert with_attention(smallest) == [1]
     assert {"candidate-03/noisy.png", "candidate-03/eps.png"} <= set(smallest.data["pictures"])
+
+
+def test_large_pictures_are_all_there_and_above_the_limit_the_steps_of_the_best_alone(saved, monkeypatch):
+    folder = saved(candidates=2, upscaled=3, upscaler_steps=2)
+    whole = Page(replay_page(folder))
+    assert "upscaled-00/noisy.png" in whole.data["pictures"] and "only" not in whole.texts("footer")[0]
+    with Image.open(folder / "upscaled-02" / "x0.png") as image:
+        np.testing.assert_array_equal(
+            sheet_of(*whole.data["pictures"]["upscaled-02/x0.png"]), np.array(image)
+        )
+
+    monkeypatch.setattr(replay_page_file, "MAX_BYTES", 0)
+    smallest = Page(replay_page(folder))
+    names = {name for name in smallest.data["pictures"] if name.startswith("upscaled")}
+    best = "upscaled-02/x0.png"  # the last one wins
+    assert names == {best, *(f"upscaled-{index:02d}/final.png" for index in range(3))}
+    assert "the guesses of 1 and the noisy pictures of 0 large ones only" in smallest.texts("footer")[0]
 
 
 @pytest.mark.parametrize("text", [text[: MAX_TOKENS - 1] for text in HOSTILE])

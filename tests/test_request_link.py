@@ -13,6 +13,7 @@ from textdiff.trajectory import MAX_SEED, Request
 REQUESTS = [
     Request(text=""),
     Request(text="Hello\nworld", seed=MAX_SEED, steps=250, guidance=1.25, sampler="ddpm", watch=False),
+    Request(text="Hi", one_call=True),
     Request(text="a&b=c#d %20+é文", keep_only_if_above=1e-3 + 0.7, delete_under=1 / 3, reader="easyocr"),
 ]
 

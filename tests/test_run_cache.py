@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fake_writer import FakeWriter
 
-from textdiff import run_folder
+from textdiff import run_loading
 from textdiff.trajectory import Request
 from textdiff.ui.run_cache import RunCache
 from textdiff.ui.run_store import RunStore
@@ -33,7 +33,7 @@ def test_a_run_comes_back_with_its_previews_in_a_folder_of_its_own(store):
     assert [(event.stage, event.step) for event in after] == [(event.stage, event.step) for event in before]
     assert all(np.array_equal(one.x0, other.x0) for one, other in zip(before, after, strict=True))
     assert again != folder and len(again.name) >= 32
-    assert files(again).items() < files(folder).items() and run_folder.load(again).request == REQUEST
+    assert files(again).items() < files(folder).items() and run_loading.load(again).request == REQUEST
     assert not (again / "shared").exists()
 
 
@@ -43,7 +43,7 @@ def test_a_run_outlives_the_one_that_it_is_a_copy_of(store):
     for _ in range(3):
         folder = cache.recalled(FakeWriter(), REQUEST)[-1]
     assert len(list(store.folder.iterdir())) == 2
-    assert run_folder.load(folder).request == REQUEST
+    assert run_loading.load(folder).request == REQUEST
 
 
 @pytest.mark.parametrize("change", [{"text": "hi"}, {"seed": 8}, {"watch": False}, {"delete_under": 0.2}])
@@ -63,7 +63,7 @@ def test_other_weights_write_for_themselves(store):
 def test_a_run_that_was_stopped_or_left_is_not_remembered(store):
     cache = RunCache(store)
     *_, folder = cache.write(FakeWriter(), REQUEST, should_stop=lambda: True)
-    assert run_folder.load(folder).stopped
+    assert run_loading.load(folder).stopped
     next(left := cache.write(FakeWriter(), REQUEST))
     left.close()
     assert cache.recalled(FakeWriter(), REQUEST) is None
@@ -76,7 +76,7 @@ def test_when_its_folder_has_gone_a_run_is_written_again(store):
     assert cache.recalled(FakeWriter(), REQUEST) is None
     assert [entry.name for entry in store.folder.iterdir()] == [other.name]  # nothing half done stays
     *_, folder = cache.write(FakeWriter(), REQUEST)
-    assert run_folder.load(folder).request == REQUEST
+    assert run_loading.load(folder).request == REQUEST
 
 
 def test_previews_have_a_bound_and_what_was_not_asked_for_longest_goes_first(store):

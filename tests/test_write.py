@@ -6,7 +6,7 @@ import pytest
 from oracles import lively_unet, lively_upscaler
 
 import textdiff.write as write
-from textdiff import run_folder
+from textdiff import run_loading
 from textdiff.checkpoints import save_checkpoint
 
 
@@ -30,7 +30,7 @@ def run(weights, *arguments: str) -> None:
 
 def test_a_run_folder_is_left_and_the_ranking_printed_as_a_table(weights, tmp_path, capsys):
     run(weights, "--out", str(tmp_path / "run"))
-    generation = run_folder.load(tmp_path / "run")
+    generation = run_loading.load(tmp_path / "run")
     assert generation.request.text == "Hi" and len(generation.candidates) == 2
     assert (tmp_path / "run" / "best.png").exists()
     assert (tmp_path / "run" / "candidate-01" / "final.png").exists()
@@ -50,7 +50,7 @@ def test_json_is_for_programs(weights, capsys):
 def test_large_pictures_are_saved_and_ranked_below_the_candidates(weights, upscaler, tmp_path, capsys):
     options = ["--upscaled", "3", "--upscaler-steps", "2", "--upscaler-weights", str(upscaler)]
     run(weights, "--out", str(tmp_path / "run"), *options)
-    generation = run_folder.load(tmp_path / "run")
+    generation = run_loading.load(tmp_path / "run")
     assert len(generation.upscaled) == 3 and len(generation.upscaled[0].steps) == 2
     assert len(generation.candidates[generation.best].readability) == 2
     small, large = capsys.readouterr().out.strip().split("\n\n")

@@ -1,12 +1,15 @@
 """The form with large pictures on offer, without them, and what it says a run will cost."""
 
+from types import SimpleNamespace
+
 import gradio as gr
 import numpy as np
 import pytest
 from fake_writer import FakeWriter
 
-from textdiff.request_rules import NUMBERS
+from textdiff.request_rules import LARGE_PICTURES, NUMBERS
 from textdiff.trajectory import Request
+from textdiff.ui.form_filling import following, remember
 from textdiff.ui.page import tell_cost
 from textdiff.ui.viewer_component import show_live
 from textdiff.ui.write_panel import build_write_panel
@@ -35,8 +38,9 @@ def test_without_an_upscaler_the_form_has_nothing_of_it(small, large):
     assert tell_cost(small, FakeWriter, *values(small)).startswith("About ")
 
 
-def test_an_untouched_form_asks_for_no_large_pictures(large):
-    assert large.request(*values(large, text="Hi")) == Request(text="Hi")
+def test_an_untouched_form_asks_for_large_pictures_where_there_are_any(small, large):
+    assert small.request(*values(small, text="Hi")) == Request(text="Hi")
+    assert large.request(*values(large, text="Hi")) == Request(text="Hi", upscaled=LARGE_PICTURES)
     asked = large.request(*values(large, text="Hi", upscaled=4.0, upscaler_steps=6.0))
     assert asked == Request(text="Hi", upscaled=4, upscaler_steps=6)
 
@@ -47,15 +51,24 @@ def test_too_many_large_pictures_get_a_sentence_at_their_field(large, field):
     assert list(problems) == [field]
 
 
+def test_large_pictures_are_remembered_where_they_are_on_offer(small, large):
+    kept = remember(large, *values(large, text="Hi", upscaled=5, upscaler_steps=3))
+    opened = SimpleNamespace(query_params={})
+    shown = dict(zip(large.fields, following(large)(kept, opened), strict=True))
+    assert (shown["upscaled"]["value"], shown["upscaler_steps"]["value"]) == (5, 3)
+    assert len(following(small)(kept, opened)) == len(small.fields)
+
+
 def test_every_choice_has_its_price_before_the_button_is_pressed(large):
     def price(**changes) -> str:
         return tell_cost(large, FakeWriter, *values(large, **changes))
 
     # 4 x 20 x 2 evaluations and 4 + 20 readings; 8 evaluations and a reading for each large picture.
-    assert price() == "About 4.0 s on this machine; each large picture, 128 px, would add 0.5 s."
+    small = "About 4.0 s on this machine; each large picture, 128 px, would add 0.5 s."
+    assert price(upscaled=0) == small
     assert price(upscaled=4) == "About 6.0 s on this machine: 4.0 s at 64 px and 2.0 s at 128 px."
-    assert price(candidates=8, steps=10) == price().replace("4.0", "3.4")
-    assert price(guidance=1) == price().replace("4.0", "3.2")
+    assert price(upscaled=0, candidates=8, steps=10) == small.replace("4.0", "3.4")
+    assert price(upscaled=0, guidance=1) == small.replace("4.0", "3.2")
     assert price(steps=None) == price(upscaled=99) == ""
 
 
@@ -67,7 +80,7 @@ def test_a_model_that_cannot_be_loaded_has_no_price(large):
 
 
 def test_all_that_changes_the_price_is_listened_to(large):
-    writer, changed = FakeWriter(), {"candidates": 2, "steps": 3, "guidance": 1, "upscaled": 2}
+    writer, changed = FakeWriter(), {"candidates": 2, "steps": 3, "guidance": 1, "upscaled": 3}
     prices = {
         name: tell_cost(large, lambda: writer, *values(large, **{name: new})) for name, new in changed.items()
     }

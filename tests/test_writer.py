@@ -260,9 +260,9 @@ def test_with_an_ideal_denoiser_the_large_picture_is_the_ideal_one(cascade, monk
     ideal = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(3)).round() * 2 - 1
     real = writer_module.denoiser_for
 
-    def denoiser(network, text, count, guidance, small=None):
+    def denoiser(network, text, count, guidance, small=None, **options):
         if small is None:
-            return real(network, text, count, guidance)
+            return real(network, text, count, guidance, **options)
         return IdealDenoiser(ideal[None], cosine)
 
     monkeypatch.setattr(writer_module, "denoiser_for", denoiser)
@@ -327,9 +327,12 @@ def test_the_recorded_levels_are_those_of_the_model_s_own_schedule(readers, tiny
     base = Checkpoint(lively_unet(shifted("tiny", -1.4)), "shifted", "0" * 64, {})
     upscaler = Checkpoint(lively_upscaler(shifted("tiny-upscaler", 0.7)), "large", "1" * 64, {})
     _, generation = answer(Writer(base, upscaler), LARGE)
-    for picture, shift in ((generation.candidates[0], -1.4), (generation.upscaled[0], 0.7)):
+    for picture, schedule in (
+        (generation.candidates[0], shifted_cosine(-1.4)),
+        (generation.upscaled[0], upscaler.network.schedule),
+    ):
         for step in picture.steps:
-            assert (step.alpha, step.sigma) == level(shifted_cosine(shift), step.t)
+            assert (step.alpha, step.sigma) == level(schedule, step.t)
 
 
 def test_models_that_do_not_fit_each_other_are_refused_in_one_sentence(tiny_checkpoint, tiny_upscaler):

@@ -1,7 +1,8 @@
 """What a run will cost on this machine, in seconds, before it is started; and what its stages did cost.
 
-A network is asked so many times, once per picture and step, twice with guidance; and so many pictures are
-read. How long one question and one reading take is measured, and learnt anew from every run.
+A network is asked so many times, once per picture and step, twice with guidance unless it has learnt that in
+one call; and so many pictures are read. How long one question and one reading take is measured, and learnt
+anew from every run.
 """
 
 import time
@@ -102,5 +103,5 @@ class Pace:
 
 
 def _passes(request: Request) -> int:
-    """With guidance every question is asked without the text, too."""
-    return 1 if request.guidance == 1 else 2
+    """With guidance every question is asked without the text, too, unless one call is enough."""
+    return 1 if request.guidance == 1 or request.one_call else 2

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from textdiff import animation, run_folder
+from textdiff import animation, run_folder, run_loading
 from textdiff.picture_settings import picture_with_settings
 from textdiff.ui.replay_page import replay_page
 
@@ -33,7 +33,7 @@ def export(run: str | os.PathLike, kind: str, candidate: int | None = None, seco
         return replay_page(run)
     if kind == "zip":
         return _zipped(run)
-    generation = run_folder.load(run)
+    generation = run_loading.load(run)
     if kind == "png":
         return picture_with_settings(generation)
     return animation.animated(animation.frames(generation, candidate), kind, seconds)

@@ -85,9 +85,14 @@ def heat_map(picture: np.ndarray, weights: np.ndarray, opacity: float = 0.6) -> 
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[tuple[np.ndarray, str]]], scale: int = 2, gap: int = 8, font_size: int = 12
+    rows: Sequence[Sequence[tuple[np.ndarray, str]]],
+    scale: int = 2,
+    gap: int = 8,
+    font_size: int = 12,
+    title: str = "",
 ) -> np.ndarray:
     """Rows of (picture, caption), each caption drawn under its picture; a caption may have several lines.
+    The title stands on one line above them all.
 
     Captions are set in a monospaced face, in which I, l and 1 differ and columns can be aligned by spaces.
     """
@@ -99,12 +104,14 @@ def contact_sheet(
     above = scale * max(picture.shape[0] for picture, _ in cells)
     height = above + gap // 2 + max(math.ceil(box[3]) for box in boxes)
 
-    size = (gap + max(map(len, rows)) * (width + gap), gap + len(rows) * (height + gap))
+    top = gap + 2 * font_size * bool(title)
+    size = (gap + max(map(len, rows)) * (width + gap), top + len(rows) * (height + gap))
     sheet = Image.new("RGB", size, (PAPER,) * 3)
     draw = ImageDraw.Draw(sheet)
+    draw.text((gap, gap), title, INK, font)
     for y, row in enumerate(rows):
         for x, (picture, caption) in enumerate(row):
-            corner = (gap + x * (width + gap), gap + y * (height + gap))
+            corner = (gap + x * (width + gap), top + y * (height + gap))
             sheet.paste(Image.fromarray(_magnify(to_uint8(picture), scale)), corner)
             draw.multiline_text((corner[0], corner[1] + above + gap // 2), caption, INK, font)
     return np.array(sheet)

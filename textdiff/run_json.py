@@ -2,7 +2,8 @@
 
 Format 2 has large pictures ("upscaling", null without any) and what was read step by step ("readability" of a
 candidate, empty if nothing was). Format 1 knew neither; such a run is read as one of format 2 without them.
-A run that left another one on its way says so under "origin", which no other run has.
+A run that left another one on its way says so under "origin", which no other run has. Runs of before guidance
+in one call do not name it in their request; they are read as made in two.
 """
 
 import dataclasses
@@ -90,7 +91,12 @@ _ORIGIN = {
     "eta": _Nullable(float),
     "muted": [int],
 }
-_NEW_IN_REQUEST = {"readability": False, "upscaled": 0, "upscaler_steps": Request(text="").upscaler_steps}
+_LATER_IN_REQUEST = {"one_call": False}  # what runs of format 2 have not always had
+_NEW_IN_REQUEST = _LATER_IN_REQUEST | {
+    "readability": False,
+    "upscaled": 0,
+    "upscaler_steps": Request(text="").upscaler_steps,
+}
 
 
 def _without(shape: dict, *names: str) -> dict:
@@ -117,6 +123,8 @@ def parse(content: bytes) -> dict:
     if run["format"] == 1:
         _check_shape(run, _RUN_1, "run.json")
         run = _from_format_1(run)
+    if isinstance(run.get("request"), dict):
+        run["request"] = _LATER_IN_REQUEST | run["request"]
     _check_shape(run, _RUN | ({"origin": _ORIGIN} if "origin" in run else {}), "run.json")
     _check_numbers(run)
     return run

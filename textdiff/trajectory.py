@@ -33,6 +33,7 @@ class Request:
     readability: bool = True  # read the best candidate's guess at every step
     upscaled: int = 0  # large pictures, 0 to 16
     upscaler_steps: int = 8  # 1 to 50
+    one_call: bool = False  # guidance in one call instead of two, of a model that has learnt it
 
     @property
     def upscaler_sampler(self) -> str:
@@ -62,7 +63,7 @@ class Step:
     noisy: np.ndarray  # x_t, what the network saw
     x0: np.ndarray  # the guided guess at the clean picture
     eps: np.ndarray  # the guided guess at the noise
-    x0_unconditional: np.ndarray | None  # the guess without the text; None without guidance
+    x0_unconditional: np.ndarray | None  # the guess without the text; None where the network was not asked
     attention: tuple[np.ndarray, ...] = ()  # (heads, cells, tokens) per Generation.layers, either direction
 
     def __post_init__(self) -> None:

@@ -106,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=default.steps)
     parser.add_argument("--sampler", choices=STEP_RULES, default=default.sampler)
     parser.add_argument("--guidance", type=float, default=default.guidance, help="1 means no guidance")
+    parser.add_argument(
+        "--fast",
+        dest="one_call",
+        action="store_true",
+        help="guidance in one call instead of two, which the model must have learnt",
+    )
     parser.add_argument("--reader", choices=READERS, default=default.reader)
     parser.add_argument("--keep-only-if-above", type=float, default=default.keep_only_if_above)
     parser.add_argument("--delete-under", type=float, default=default.delete_under)

@@ -19,8 +19,9 @@ from torch import Tensor
 from textdiff import alphabet
 from textdiff.attention_capture import as_arrays, layers_of
 from textdiff.checkpoints import Checkpoint
-from textdiff.config import BASE, UPSCALER, ModelConfig
+from textdiff.config import BASE, MAX_DISTILLED_GUIDANCE, UPSCALER, ModelConfig
 from textdiff.cost import Pace, Speed
+from textdiff.cuda_graph import graphs_of
 from textdiff.denoiser import UPSCALER_GUIDANCE, Denoiser
 from textdiff.figures import to_uint8
 from textdiff.networks.unet import UNet
@@ -261,8 +262,19 @@ def problem_with_request(request: Request, config: ModelConfig) -> str | None:
             return problem
     if not 1 <= request.guidance <= MAX_GUIDANCE:
         return f"The guidance scale must be a number from 1 to {MAX_GUIDANCE:g}."
+    if request.one_call and (problem := problem_with_one_call(request.guidance, config)):
+        return problem
     if request.sampler not in STEP_RULES:
         return f"There is no sampler called {request.sampler!r}; choose one of {', '.join(STEP_RULES)}."
+    return None
+
+
+def problem_with_one_call(guidance: float, config: ModelConfig) -> str | None:
+    """One sentence if a model of this config cannot be guided at this scale in one call, else None."""
+    if not config.distilled_guidance:
+        return "This model has not learnt guidance in one call; let it take two."
+    if guidance > MAX_DISTILLED_GUIDANCE:
+        return f"In one call the guidance scale can be at most {MAX_DISTILLED_GUIDANCE:g}, which was learnt."
     return None
 
 
@@ -296,7 +308,7 @@ def candidate_moves(network: UNet, request: Request, seeds: Sequence[int]) -> It
     size = network.config.image_size
     noise, generators = initial_noise(seeds, (3, size, size))
     return sample(
-        denoiser_for(network, request.text, len(seeds), request.guidance),
+        denoiser_for(network, request.text, len(seeds), request.guidance, one_call=request.one_call),
         noise.to(device_of(network)),
         sampling_times(request.steps, shift=SHIFT),
         STEP_RULES[request.sampler],
@@ -306,7 +318,12 @@ def candidate_moves(network: UNet, request: Request, seeds: Sequence[int]) -> It
 
 
 def denoiser_for(
-    network: UNet, text: str, count: int, guidance: float, small: Tensor | None = None
+    network: UNet,
+    text: str,
+    count: int,
+    guidance: float,
+    small: Tensor | None = None,
+    one_call: bool = False,
 ) -> Denoiser:
     """The question about `count` pictures of one text."""
     device = device_of(network)
@@ -316,9 +333,11 @@ def denoiser_for(
         ids=torch.from_numpy(alphabet.encode([text] * count, len(text))).to(device),
         null_ids=torch.from_numpy(alphabet.null_prompt(1, len(text))).to(device),
         guidance=guidance,
+        one_call=one_call,
         small=None if small is None else small.to(device),
         autocast=autocast,
         one_by_one=device.type == "cpu" and autocast is None,
+        ask=graphs_of(network) if device.type == "cuda" else None,
     )
 
 

@@ -3,10 +3,13 @@
 import json
 import random
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from fakes import fake_generation
-from looking import expect, open_view, requests_from_now_on
+from looking import expect, frame, open_view, pixels, requests_from_now_on
+from PIL import Image
 
 from textdiff import ranking, similarity
 from textdiff.run_folder import save
@@ -209,13 +212,80 @@ def test_large_pictures_stand_below_with_what_was_read_before_and_after(look):
         "small picture: 0; with more: 3; with as many: 0"
     )
     expect(page.locator(".td-note")).to_have_text("")
+    expect(page.locator(".td-funnel")).to_have_text(re.compile("3 drawn.*2 kept.*3 enlarged.*1 answer", re.S))
     own = pairs.locator(".td-rule").all_inner_texts()
     page.get_by_role("slider", name="Keep only if above").fill("0.99")
     expect(page.locator(".td-note")).to_contain_text("would enlarge: seed 8 (3 times)")
     expect(pairs.locator(".td-badge")).to_have_text(["the answer", "not drawn", "not chosen"])
+    expect(page.locator(".td-note")).to_contain_text("nothing is drawn anew")
+    expect(page.locator(".td-funnel")).to_contain_text("2 of 3 enlarged")
     expect(pairs.locator(".td-rule").nth(1)).to_have_text("Its candidate would be pruned.")
     page.get_by_role("button", name="Put them back").click()
     expect(pairs.locator(".td-rule")).to_have_text(own)
+
+
+def test_a_run_whose_thresholds_leave_none_of_its_large_pictures_has_no_answer(look):
+    # The one large picture enlarges candidate 1; the worst of three, pruned, stays when the others must go.
+    generation = fake_generation(TEXT, candidates=3, steps=1, size=64, upscaled=1)
+    first, second, third = generation.candidates
+    flipped = replace(second, verdict=replace(second.verdict, similarity=0.2))
+    page = look(generation=replace(generation, candidates=(first, flipped, third)))
+    page.get_by_role("slider", name="Delete under").fill("0.5")
+    expect(page.locator(".td-note")).to_contain_text("None of the pictures below would be there")
+    expect(page.locator(".td-funnel")).to_contain_text("0 of 1 enlarged")
+    expect(page.locator(".td-funnel")).to_contain_text("no answer yet")
+
+
+def test_the_steps_of_the_large_pictures_can_be_gone_through(look, tmp_path):
+    page = look(
+        "large_step=1&large_picture=noisy",
+        fake_generation(TEXT, candidates=2, steps=2, size=64, upscaled=2, upscaler_steps=4),
+    )
+    canvas = page.locator(".td-upscaled .td-card").first.locator(".td-boxed canvas")
+    sheet = tmp_path / "made" / "upscaled-01" / "noisy.png"  # the last one wins
+    page.wait_for_function("document.querySelector('.td-scrub output').value === 'step 2 of 4'")
+    page.wait_for_timeout(300)
+    assert (pixels(canvas) == frame(sheet, 128, 1)).all()
+    expect(page.locator(".td-upscaled .td-boxes").first).not_to_be_visible()
+    requests = requests_from_now_on(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".td-scrub output")).to_have_text("step 4 of 4")
+    assert (pixels(canvas) == frame(sheet, 128, 3)).all()
+    assert requests == []
+    page.get_by_text("Guess", exact=True).click()
+    expect(page.locator(".td-upscaled .td-boxes").first).to_be_visible()
+    page.wait_for_function("!location.hash.includes('large_')")
+
+
+def test_steps_that_a_replay_left_out_are_not_asked_for(visit, bare, tmp_path):
+    def leave_out(run):
+        first, second = run["upscaling"]["pictures"]
+        for files, kinds in ((first["files"], ("x0", "noisy")), (second["files"], ("noisy",))):
+            for kind in kinds:
+                del files[kind]
+
+    save(fake_generation(TEXT, candidates=2, steps=1, size=64, upscaled=2), tmp_path / "made")
+    page = visit(url=f"{bare(tmp_path / 'made', leave_out)}#view=candidates&large_step=0")
+    missing = page.locator(".td-upscaled .td-card .td-why", has_text="not in this file")
+    expect(missing.nth(1)).to_be_visible()  # of the one that lost
+    expect(missing.nth(0)).not_to_be_visible()
+    lost = page.locator(".td-upscaled .td-card").nth(1).locator(".td-boxed canvas")
+    page.wait_for_timeout(300)
+    assert (pixels(lost) == np.array(Image.open(tmp_path / "made" / "upscaled-00" / "final.png"))).all()
+    expect(page.locator(".td-scrub input[type=radio]").nth(1)).to_be_disabled()
+    expect(page.locator(".td-problem")).not_to_be_visible()
+
+
+def test_the_large_picture_that_won_stands_above_the_steps(look, tmp_path):
+    page = look(generation=fake_generation(TEXT, candidates=3, steps=2, size=64, upscaled=2))
+    open_view(page, "Denoising")
+    winner = page.locator(".td-winner")
+    expect(winner).to_contain_text("This one, from the candidate ranked 2, was read best")
+    best = np.array(Image.open(tmp_path / "made" / "best.png"))
+    assert best.shape == (128, 128, 3) and (pixels(winner.locator("canvas")) == best).all()
+    winner.get_by_role("button", name="See how it was chosen").click()
+    expect(page.locator(".td-upscaled")).to_be_visible()
 
 
 def test_what_a_stranger_wrote_is_only_text(look):

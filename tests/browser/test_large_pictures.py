@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 from looking import expect, open_view
 from oracles import lively_unet, lively_upscaler
 
+from textdiff.request_rules import LARGE_PICTURES
 from textdiff.trajectory import Reading
 
 # Gradio's own statistics use what pandas has deprecated.
@@ -56,8 +58,11 @@ def recorded_run(runs: Path) -> dict:
 def test_the_funnel_is_complete_from_the_price_to_the_answer(visit, cascade):
     page = visit(url=cascade.url)
     price = page.locator("#cost")
-    expect(price).to_contain_text("each large picture, 32 px, would add")
+    expect(price).to_contain_text("at 32 px")  # unless a visitor says otherwise
     page.locator("#settings > button").click()
+    expect(page.locator("#upscaled input")).to_have_value(str(LARGE_PICTURES))
+    page.locator("#upscaled input").fill("0")
+    expect(price).to_contain_text("each large picture, 32 px, would add")
     for name, value in {"candidates": "3", "steps": "3", "upscaled": "4", "upscaler_steps": "2"}.items():
         page.locator(f"#{name} input").fill(value)
     expect(price).to_contain_text(" at 16 px and ")
@@ -75,9 +80,13 @@ def test_the_funnel_is_complete_from_the_price_to_the_answer(visit, cascade):
     large = page.locator(".td-upscaled .td-card")
     expect(large).to_have_count(4)
     expect(large.locator(".td-badge")).to_have_text(["the answer", *["not chosen"] * 3])
-    expect(large.first.locator(".td-before")).to_have_text("small: hxxxo")
+    expect(large.first.locator(".td-before [role=img]")).to_have_attribute(
+        "aria-label", re.compile("Read: hxxxo")
+    )
     expect(large.first.locator(".td-change")).to_contain_text("before, 1.000 after")
-    expect(large.last.locator(".td-before")).to_have_text("small: hallo")
+    expect(large.last.locator(".td-before [role=img]")).to_have_attribute(
+        "aria-label", re.compile("Read: hallo")
+    )
     expect(page.locator(".td-upscaled > .td-rule")).to_contain_text(
         "small picture: 3; with more: 1; with as many: 0"
     )
@@ -93,7 +102,9 @@ def test_the_funnel_is_complete_from_the_price_to_the_answer(visit, cascade):
 
 
 def test_a_link_to_large_pictures_fills_in_their_number(visit, cascade):
-    page = visit(url=f"{cascade.url}?text=hi&upscaled=2&upscaler_steps=5&hide=steps")
+    page = visit(url=f"{cascade.url}?text=hi&upscaled=2&upscaler_steps=5&hide=steps,upscaler_steps")
     page.locator("#settings > button").click()
     expect(page.locator("#upscaled input")).to_have_value("2")
+    for name in ("steps", "upscaler_steps"):
+        expect(page.locator(f"#{name}")).not_to_be_visible()
     expect(page.locator("#cost")).to_contain_text("at 32 px")

@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 
 from textdiff import alphabet
-from textdiff.bench import calls, growth, processor, redraw, truth, waiting, watching
+from textdiff.bench import calls, gpu, growth, processor, redraw, truth, waiting, watching
 from textdiff.bench.measure import TEXTS, Setting, machine
 from textdiff.bench.tables import Table, as_json, as_markdown, as_text
 from textdiff.checkpoints import load_checkpoint
 from textdiff.experiments.laboratory import Laboratory
-from textdiff.weight_files import SHIPPED
+from textdiff.weight_files import SHIPPED, upscaler_beside
 
 QUICK_REPEATS, FULL_REPEATS = 3, 9
 
@@ -45,10 +45,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def questions(setting: Setting, weights: Path) -> dict[str, Callable[[], Table]]:
     """Name -> what answers it, in the order in which they are asked."""
-    laboratory = Laboratory(setting.checkpoint)
+    large = upscaler_beside(weights)
+    laboratory = Laboratory(setting.checkpoint, load_checkpoint(large) if large else None)
     return {
         "calls": lambda: calls.table(setting),
         "processor": lambda: processor.table(setting),
+        "gpu": lambda: gpu.table(setting),
         "watching": lambda: watching.table(setting, laboratory),
         "waiting": lambda: waiting.table(setting, laboratory, weights),
         "growth": lambda: growth.table(setting),
@@ -91,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     much = parser.add_mutually_exclusive_group()
     much.add_argument("--quick", action="store_true", help="under two minutes on two cores; the default")
     much.add_argument("--full", action="store_true", help="more settings, larger sizes, more repeats")
-    names = ["calls", "processor", "watching", "waiting", "growth", "truth", "redraw"]
+    names = ["calls", "processor", "gpu", "watching", "waiting", "growth", "truth", "redraw"]
     parser.add_argument("--only", nargs="+", choices=names, metavar="QUESTION", help=", ".join(names))
     parser.add_argument("--prompts", type=Path, help="JSON lines with text, for calls and truth")
     parser.add_argument("--weights", type=Path, default=SHIPPED)

@@ -1,7 +1,7 @@
 """How many network evaluations does a readable picture need?
 
 Every setting draws the same texts from the same noise, and the same reader reads them. A guided step is two
-evaluations, one with the text and one without it.
+evaluations, one with the text and one without it; or one, of weights that have learnt it in one call.
 """
 
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ class Way:
     steps: int
     guidance: float = 3.0
     guided_between: tuple[float, float] = ALWAYS  # times; elsewhere a step is one evaluation
+    one_call: bool = False  # a guided step is one evaluation, too: the network has learnt that
 
     @property
     def times(self) -> list[float]:
@@ -43,7 +44,17 @@ class Way:
     @property
     def evaluations(self) -> int:
         low, high = self.guided_between
-        return sum(2 if self.guidance != 1 and low <= t <= high else 1 for t in self.times)
+        twice = self.guidance != 1 and not self.one_call
+        return sum(2 if twice and low <= t <= high else 1 for t in self.times)
+
+    @property
+    def guided(self) -> str:
+        """When, in words."""
+        if self.guidance == 1:
+            return "never"
+        low, high = self.guided_between
+        when = "always" if self.guided_between == ALWAYS else f"{low} to {high}"
+        return f"{when}, one call" if self.one_call else when
 
 
 # The last of each is the rival: the slow way that the others must not fall behind.
@@ -55,6 +66,8 @@ QUICK = (
     Way("ddim", 10),
     Way("ddpm", 50),
 )
+# Before either, where the weights have learnt it.
+ONE_CALL = tuple(Way("dpm++2m", steps, one_call=True) for steps in (5, 8, 10))
 FULL = (
     *(Way("dpm++2m", steps) for steps in (3, 4, 5, 6, 8, 10, 15, 20, 30)),
     *(Way("dpm++2m", steps, guidance=1.0) for steps in (10, 20)),
@@ -70,21 +83,19 @@ FULL = (
 
 def table(setting: Setting, ways: tuple[Way, ...] | None = None, reader: Reader | None = None) -> Table:
     """Exact match against evaluations; the last way is the one that the others are compared with."""
-    ways = ways or (FULL if setting.full else QUICK)
-    reader = reader or open_reader("rapidocr")
     network = setting.checkpoint.network
+    if ways is None:
+        ways = FULL if setting.full else QUICK
+        ways = (*ONE_CALL, *ways) if network.config.distilled_guidance else ways
+    reader = reader or open_reader("rapidocr")
     scores = []
     for way in ways:
         pictures = draw(network, setting.texts, way, compute_type(device_of(network)))
         scores.append(score(setting.texts, [reading.text for reading in reader.read(list(pictures))]))
     rival, rows = scores[-1], []
     for way, (exact, similar) in zip(ways, scores, strict=True):
-        low, high = way.guided_between
-        guided = (
-            "never" if way.guidance == 1 else "always" if way.guided_between == ALWAYS else f"{low} to {high}"
-        )
         points = 100 * (exact - rival[0])
-        rows.append((way.sampler, way.steps, guided, way.evaluations, exact, similar, points))
+        rows.append((way.sampler, way.steps, way.guided, way.evaluations, exact, similar, points))
     slow = ways[-1]
     return Table(
         question="Calls: how many network evaluations does a readable picture need?",
@@ -129,6 +140,7 @@ def _draw(
         ids=torch.from_numpy(alphabet.encode(texts, length)).to(device),
         null_ids=torch.from_numpy(alphabet.null_prompt(1, length)).to(device),
         guidance=way.guidance,
+        one_call=way.one_call,
         guided_between=way.guided_between,
         autocast=autocast,
         one_by_one=False,

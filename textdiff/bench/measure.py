@@ -9,8 +9,7 @@ import gc
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -111,17 +110,6 @@ def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     """The p of the power law value = c size^p that fits best, by least squares of the logarithms."""
     slope, _ = np.polyfit(np.log(sizes), np.log(values), 1)
     return float(slope)
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Within it, torch computes with so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def machine() -> dict[str, str | int]:

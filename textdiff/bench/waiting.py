@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from textdiff.bench.browser import new_page
-from textdiff.bench.measure import Setting, interleaved, seconds
+from textdiff.bench.measure import Setting, interleaved, peak_memory, seconds
 from textdiff.bench.tables import Table
 from textdiff.readers import open_reader
+from textdiff.request_rules import LARGE_PICTURES
 from textdiff.trajectory import Request
 from textdiff.ui.run_cache import RunCache
 from textdiff.ui.run_store import RunStore
@@ -23,7 +24,8 @@ from textdiff.writer import Writer
 
 ROOT = Path(__file__).parents[2]
 TEXT = "Good\nmorning"
-REPEATS = 3
+REPEATS = 2
+STEPS = 4  # of the runs whose first preview is waited for
 PATIENCE = 60.0  # seconds until an app that does not answer counts as broken
 
 
@@ -51,17 +53,33 @@ def table(setting: Setting, laboratory: Writer, weights: Path | None = None) -> 
             f"{len(pictures)} pictures read in one call": lambda: reader.read(pictures),
             f"{len(pictures)} pictures read one by one": lambda: [reader.read([one]) for one in pictures],
         },
-        min(REPEATS, setting.repeats),
+        setting.repeats if setting.full else REPEATS,
+        warm=False,  # `drawn` did that
     )
     limits = ("0.5", "3", None, f"{times.seconds(list(times)[4]):.2f}", None)
     rows += [(name, times.seconds(name), limit) for name, limit in zip(times, limits, strict=True)]
     rows.append(("an identical request, all previews included", repeated(laboratory, request), "0.05"))
+    notes = [f"{request.candidates} candidates of {request.steps} steps with the default settings."]
+    if laboratory.limits.large_size:
+        row, note = cascade(laboratory, replace(request, upscaled=LARGE_PICTURES))
+        rows.append(row)
+        notes.append(note)
     return Table(
         question="Waiting: how long does a person wait?",
         columns=("what", "seconds", "limit or rival"),
         rows=tuple(rows),
-        notes=(f"{request.candidates} candidates of {request.steps} steps with the default settings.",),
+        notes=tuple(notes),
     )
+
+
+def cascade(laboratory: Writer, request: Request) -> tuple[tuple[str, float, str], str]:
+    """The row of a run with large pictures, and what there is to say of its memory."""
+    spent = []
+    memory = peak_memory(lambda: spent.append(seconds(lambda: list(laboratory.write(request)))))
+    size, large_size = laboratory.limits.size, laboratory.limits.large_size
+    name = f"{request.candidates} candidates at {size} px and {request.upscaled} at {large_size} px, all read"
+    known = "is not known here" if memory is None else f"{memory:.0f} MB"
+    return (name, spent[0], "30"), f"Memory that the run with large pictures needs (limit: 3000 MB): {known}."
 
 
 def repeated(laboratory: Writer, request: Request) -> float:
@@ -109,8 +127,9 @@ def answers(url: str) -> bool:
 
 def first_preview(page, url: str, text: str) -> float:
     """Seconds; the model is loaded, and the second run counts, for the first one warms up."""
-    page.goto(url)
+    page.goto(f"{url}?text=a&steps={STEPS}")
     page.locator("#text", has_text="characters on up to").wait_for()
+    page.wait_for_function("document.querySelector('#text textarea').value === 'a'")
     for seed in (1, 2):
         page.locator("#text textarea").fill(text if seed == 1 else text[:-1])
         page.wait_for_timeout(500)

@@ -23,9 +23,10 @@ def table(setting: Setting, writer: Writer | None = None) -> Table:
     whole = Request(text=text, steps=setting.steps, readability=False)
     short = replace(whole, steps=setting.steps if setting.full else min(STEPS, setting.steps))
     with tempfile.TemporaryDirectory() as folder:
-        times = interleaved(_cases(writer, short, Path(folder)), setting.repeats)
+        run(writer, replace(short, watch=False))  # what only a first run needs is not what watching costs
         cases = _cases(writer, whole, Path(folder))
         memory = {name: peak_memory(case) for name, case in cases.items()}
+        times = interleaved(_cases(writer, short, Path(folder)), setting.repeats, warm=False)
     least = memory["unwatched"]
     return Table(
         question="Watching: what does it cost to keep what the viewer shows?",
@@ -53,7 +54,9 @@ def _cases(writer: Writer, watched: Request, folder: Path) -> dict[str, Callable
     return {
         "unwatched": lambda: run(writer, replace(watched, watch=False)),
         "every attention map kept": lambda: run(writer, watched),
-        "the same, saved as a run folder": lambda: run_folder.save(run(writer, watched), folder / "run"),
+        "the same, saved as a run folder": lambda: run_folder.save(
+            run(writer, watched), tempfile.mkdtemp(dir=folder)
+        ),
     }
 
 

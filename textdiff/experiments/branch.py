@@ -143,7 +143,7 @@ def _moves_of_branch(checkpoint: Checkpoint, branch: Branch, answers: Sequence[B
     old, new = alone(branch.of, branch.candidate), changed(branch)
     x_t, generators = start_of(checkpoint, old)
     times = sampling_times(old.steps, shift=SHIFT)
-    denoise: Denoise = denoiser_for(checkpoint, new.text, new.guidance)
+    denoise: Denoise = denoiser_for(checkpoint, new.text, new.guidance, new.one_call)
     if branch.muted:
         denoise = _Muted(denoise, branch.muted)
     turn = level(denoise.schedule, times[branch.step].item())

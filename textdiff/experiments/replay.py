@@ -91,9 +91,9 @@ def start_of(checkpoint: Checkpoint, request: Request) -> tuple[Tensor, list[tor
     return noise.to(device_of(checkpoint.network)), generators
 
 
-def denoiser_for(checkpoint: Checkpoint, text: str, guidance: float) -> Denoiser:
+def denoiser_for(checkpoint: Checkpoint, text: str, guidance: float, one_call: bool = False) -> Denoiser:
     """What asks about one candidate with this text, as the Writer's does."""
-    return writer.denoiser_for(checkpoint.network, text, 1, guidance)
+    return writer.denoiser_for(checkpoint.network, text, 1, guidance, one_call=one_call)
 
 
 def moves_of(checkpoint: Checkpoint, request: Request) -> Iterator[Move]:

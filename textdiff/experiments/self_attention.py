@@ -6,15 +6,15 @@ a fused kernel. Its input and its weights say the same.
 Legend: B pictures, C channels, N cells.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textdiff.experiments.records import SelfAttentionLayer, SelfAttentionMaps
 from textdiff.experiments.replay import Moment, denoiser_for
-from textdiff.networks.blocks import SelfAttention, split_heads, to_cells
+from textdiff.networks.blocks import SelfAttention, split_heads, to_cells, unit_rms
 from textdiff.networks.unet import Block
 
 
@@ -45,7 +45,7 @@ def self_attention_layers(network: nn.Module) -> tuple[SelfAttentionLayer, ...]:
 
 @contextmanager
 def watch_self_attention(network: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """Yields a dict for the forward pass to fill: name of a block -> weights (B, heads, N, N)."""
+    """Yields a dict for this thread's forward pass to fill: name of a block -> weights (B, heads, N, N)."""
     seen: dict[str, Tensor] = {}
     hooks = []
     try:
@@ -61,7 +61,7 @@ def self_attention_weights(attention: SelfAttention, x: Tensor) -> Tensor:
     """The weights (B, heads, N, N), query before key, with which `attention` answers x (B, C, H, W)."""
     queries, keys, _ = attention.to_qkv(to_cells(attention.norm(x))).chunk(3, dim=-1)
     q, k = (split_heads(part, attention.heads) for part in (queries, keys))  # (B, heads, N, C / heads)
-    q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
+    q, k = unit_rms(q), unit_rms(k)
     return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1)
 
 
@@ -75,8 +75,11 @@ def _attentive(network: nn.Module) -> list[tuple[str, Block]]:
 
 
 def _note(seen: dict[str, Tensor], name: str):
+    watcher = threading.get_ident()
+
     # While the network runs, so that the products have the precision that it computes in.
     def hook(attention: SelfAttention, inputs: tuple[Tensor]) -> None:
-        seen[name] = self_attention_weights(attention, *inputs).detach()
+        if threading.get_ident() == watcher:
+            seen[name] = self_attention_weights(attention, *inputs).detach()
 
     return hook

@@ -3,7 +3,7 @@
 A repaired picture was read exactly only after it had been enlarged, a broken one only before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textdiff.ranking import prune
 from textdiff.similarity import trigram_similarity
@@ -46,6 +46,28 @@ def side_by_side_table(rows: dict[str, dict], size: int, large_size: int) -> str
     return scores.markdown([*head, "repaired", "broken"], lines)
 
 
+def sweep(small: Sequence[Reading], large: Mapping[tuple[int, float], Sequence[Reading]]) -> list[dict]:
+    """Per (steps, shift) of the upscaler the scores of the same pictures after it, over all lengths."""
+    rows = []
+    for (steps, shift), readings in large.items():
+        row = side_by_side(small, readings)[OVERALL]
+        rows.append({"steps": steps, "shift": shift, **row})
+    return rows
+
+
+def sweep_table(rows: Sequence[dict]) -> str:
+    """The same for people, as a Markdown table; its first line is what the upscaler began from."""
+    small = [["small", "", *(f"{rows[0]['small'][name]:.3f}" for name in _MEASURES), "", ""]]
+    lines = [
+        [row["steps"], f"{row['shift']:g}"]
+        + [f"{row['large'][name]:.3f}" for name in _MEASURES]
+        + [row["repaired"], row["broken"]]
+        for row in rows
+    ]
+    head = ["steps", "shift", *(name.upper() for name in _MEASURES), "repaired", "broken"]
+    return scores.markdown(head, small + lines)
+
+
 def singles(readings: Sequence[Reading]) -> list[int]:
     """Of each prompt the index of its first sample."""
     return [group[0] for group in scores.by_prompt(readings)]
@@ -66,9 +88,13 @@ def through_the_funnel(small: Sequence[Reading], large: Sequence[Reading]) -> li
     return winners
 
 
-def comparison_table(ways: dict[str, dict[str, dict]]) -> str:
-    """Scores per bucket of several ways to get one picture of a prompt, side by side, as a Markdown table."""
-    first = next(iter(ways.values()))
+def comparison_table(best_of: dict) -> str:
+    """Scores per bucket of several ways to get one picture of a prompt, side by side, as a Markdown table:
+    one sample, the best small one, and, where the report has it, the best large one.
+    """
+    first = best_of["single"]
+    ways = {"one": first, "best": {bucket: row["model"] for bucket, row in best_of["buckets"].items()}}
+    ways |= {"best, enlarged": best_of["large"]} if "large" in best_of else {}
     head = ["bucket", "prompts"] + [f"{name}, {way}" for name in ("EM", "NED") for way in ways]
     lines = [
         [bucket, first[bucket]["pictures"]]

@@ -5,7 +5,9 @@ python -m textdiff.training.evaluate --curve LOG.jsonl [MORE.jsonl ...] [--figur
 
 What is measured stands in scores.py and errors.py. With several samples of each prompt, the best of them, as
 the reader chooses it, is reported apart: read by that reader again, or by another one (--judge). With
---upscaler-weights, every sample is enlarged and read once more: see cascade.py.
+--upscaler-weights, every sample is enlarged and read once more: see cascade.py. With several
+--upscaler-steps or --upscaler-shift, the same samples are enlarged with each pair of them, for a table; the
+first pair is the one that the report is about.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 from PIL import Image
@@ -20,7 +23,7 @@ from tqdm import tqdm
 
 from textdiff import alphabet
 from textdiff.checkpoints import Checkpoint, load_checkpoint
-from textdiff.noise_schedule import SHIFT
+from textdiff.noise_schedule import SHIFT, UPSCALER_SHIFT
 from textdiff.readers import READERS, Reader, open_reader
 from textdiff.samplers import STEP_RULES
 from textdiff.training import cascade, curve, errors, failures, scores
@@ -39,9 +42,9 @@ from textdiff.training.samples import (
 from textdiff.training.scores import OVERALL, Reading
 from textdiff.trajectory import Request
 from textdiff.weight_files import SHIPPED
-from textdiff.writer import mismatch
+from textdiff.writer import mismatch, problem_with_one_call
 
-SETTINGS = ("samples", "seed", "steps", "guidance", "sampler", "shift")
+SETTINGS = ("samples", "seed", "steps", "guidance", "sampler", "shift", "one_call")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +83,15 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(str(error))
     settings = {name: getattr(options, name) for name in SETTINGS}
     model = _read(task.reader, model_pictures(task.checkpoint, task.prompts, **settings))
-    large = _enlarged(task, model, options)
+    sweep = _sweep(task, model, options)
+    large = next(iter(sweep.values()), None)
     clean, held_out = (_clean(task, faces, options) for faces in (task.faces, task.held_out))
     result = _report(task, {**settings, "fonts": options.fonts}, model, clean, held_out)
     if large:
-        result["upscaled"] = _report_upscaled(task, model, large, options.upscaler_steps)
+        result["upscaled"] = _report_upscaled(task, model, large, *next(iter(sweep)))
+    if len(sweep) > 1:
+        read = {settings: gallery.readings for settings, gallery in sweep.items()}
+        result["upscaler_sweep"] = cascade.sweep(model.readings, read)
     if "best_of" in result:
         result["best_of"] |= _ways(task, model, large)
     _show(result, options.errors)
@@ -118,6 +125,8 @@ def _prepare(options: argparse.Namespace) -> Task:
     if options.log:
         curve.place_in_training(checkpoint.info)
     config = checkpoint.network.config
+    if options.one_call and (problem := problem_with_one_call(options.guidance, config)):
+        raise ValueError(problem)
     for prompt in prompts:
         if problem := alphabet.problem_with(prompt.text, config.max_characters, config.max_lines):
             raise ValueError(f"{prompt.text!r}: {problem}")
@@ -136,11 +145,15 @@ def _prepare(options: argparse.Namespace) -> Task:
     )
 
 
-def _enlarged(task: Task, model: Gallery, options: argparse.Namespace) -> Gallery | None:
+def _sweep(task: Task, model: Gallery, options: argparse.Namespace) -> dict[tuple[int, float], Gallery]:
+    """(steps, shift) of the upscaler -> the samples as it enlarges them."""
     if task.upscaler is None:
-        return None
+        return {}
     sampler = Request(text="", sampler=options.sampler).upscaler_sampler
-    return _read(task.reader, enlarged(task.upscaler, model.pictures, options.upscaler_steps, sampler))
+    return {
+        (steps, shift): _read(task.reader, enlarged(task.upscaler, model.pictures, steps, sampler, shift))
+        for steps, shift in product(options.upscaler_steps, options.upscaler_shift)
+    }
 
 
 def _clean(task: Task, faces: Sequence[Face], options: argparse.Namespace) -> Gallery:
@@ -192,12 +205,13 @@ def _report(task: Task, settings: dict, model: Gallery, clean: Gallery, held_out
     return result
 
 
-def _report_upscaled(task: Task, model: Gallery, large: Gallery, steps: int) -> dict:
+def _report_upscaled(task: Task, model: Gallery, large: Gallery, steps: int, shift: float) -> dict:
     """The same pictures before and after."""
     return {
         "weights": {"name": task.upscaler.name, "sha256": task.upscaler.sha256},
         "sizes": [task.checkpoint.network.config.image_size, task.upscaler.network.config.image_size],
         "steps": steps,
+        "shift": shift,
         "buckets": cascade.side_by_side(model.readings, large.readings),
         "readings": [asdict(reading) for reading in large.readings],
     }
@@ -235,13 +249,13 @@ def _show(result: dict, with_errors: bool) -> None:
     if large := result.get("upscaled"):
         print(f"\nThe same pictures enlarged by {large['weights']['name']}, {large['steps']} steps:\n")
         print(cascade.side_by_side_table(large["buckets"], *large["sizes"]))
+    if rows := result.get("upscaler_sweep"):
+        print(f"\nThe same with other steps:\n\n{cascade.sweep_table(rows)}")
     if best := result.get("best_of"):
         print(f"\nBest of {best['samples']}, chosen by {best['chosen_by']}, read by {best['read_by']}:\n")
         print(scores.table(best["buckets"]))
-        ways = {"one": best["single"], "best": {b: row["model"] for b, row in best["buckets"].items()}}
-        ways |= {"best, enlarged": best["large"]} if "large" in best else {}
         print(f"\nThe best against one sample, both read by {best['read_by']}:\n")
-        print(cascade.comparison_table(ways))
+        print(cascade.comparison_table(best))
     if with_errors:
         print(f"\n{errors.tables(result['errors'])}")
 
@@ -272,11 +286,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prompts", type=Path, help="JSON lines with text and bucket")
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--upscaler-weights", type=Path, help="enlarge every picture, and read it once more")
-    parser.add_argument("--upscaler-steps", type=int, default=Request(text="").upscaler_steps)
+    parser.add_argument("--upscaler-steps", type=int, nargs="+", default=[Request(text="").upscaler_steps])
+    parser.add_argument("--upscaler-shift", type=float, nargs="+", default=[UPSCALER_SHIFT])
     parser.add_argument("--samples", type=int, default=1, help="pictures per prompt")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--fast", dest="one_call", action="store_true", help="guidance in one call, not two")
     parser.add_argument("--sampler", choices=STEP_RULES, default="dpm++2m")
     parser.add_argument("--shift", type=float, default=SHIFT, help="how far the steps lean towards the noise")
     parser.add_argument("--reader", choices=READERS, default="rapidocr")

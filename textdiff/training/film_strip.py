@@ -30,7 +30,10 @@ UPSCALER_STEPS = 8
 
 
 def film_strip(network: UNet, prompts: Sequence[str] = PROMPTS) -> np.ndarray:
-    """(H, W, 3) uint8: one picture for each prompt that the network can take, side by side."""
+    """(H, W, 3) uint8: one picture for each prompt that the network can take, side by side.
+
+    A network that learns guidance in one call shows what it makes of that.
+    """
     config = network.config
     fitting = [
         text
@@ -38,7 +41,14 @@ def film_strip(network: UNet, prompts: Sequence[str] = PROMPTS) -> np.ndarray:
         if alphabet.problem_with(text, config.max_characters, config.max_lines) is None
     ]
     return figures.film_strip(
-        draw(network, fitting, range(SEED, SEED + len(fitting)), STEPS, GUIDANCE),
+        draw(
+            network,
+            fitting,
+            range(SEED, SEED + len(fitting)),
+            STEPS,
+            GUIDANCE,
+            one_call=config.distilled_guidance,
+        ),
         columns=len(fitting),
         scale=2,
     )
@@ -69,6 +79,7 @@ def draw(
     autocast: torch.dtype | None = None,
     shift: float = SHIFT,
     small: Tensor | None = None,
+    one_call: bool = False,
 ) -> np.ndarray:
     """(B, H, W, 3) uint8: one picture per text and seed, all in one batch.
 
@@ -81,6 +92,7 @@ def draw(
         ids=torch.from_numpy(alphabet.encode(texts, length)).to(device),
         null_ids=torch.from_numpy(alphabet.null_prompt(1, length)).to(device),
         guidance=guidance,
+        one_call=one_call,
         small=None if small is None else small.to(device),
         autocast=autocast,
         one_by_one=False,

@@ -63,6 +63,7 @@ def model_pictures(
     guidance: float,
     sampler: str,
     shift: float,
+    one_call: bool = False,
 ) -> Iterator[Drawn]:
     """Every prompt, `samples` times; picture n of the whole list has seed + n."""
     jobs = [
@@ -76,13 +77,17 @@ def model_pictures(
     for start in tqdm(range(0, len(jobs), BATCH), unit="batch", desc="drawing"):
         batch = jobs[start : start + BATCH]
         texts, seeds = [prompt.text for prompt, _ in batch], [number for _, number in batch]
-        pictures = draw(network, texts, seeds, steps, guidance, sampler, autocast, shift)
+        pictures = draw(network, texts, seeds, steps, guidance, sampler, autocast, shift, one_call=one_call)
         for (prompt, number), picture in zip(batch, pictures, strict=True):
             yield Drawn(prompt, number, picture)
 
 
 def enlarged(
-    upscaler: Checkpoint, drawn: Sequence[Drawn], steps: int, sampler: str = "dpm++2m"
+    upscaler: Checkpoint,
+    drawn: Sequence[Drawn],
+    steps: int,
+    sampler: str = "dpm++2m",
+    shift: float = UPSCALER_SHIFT,
 ) -> Iterator[Drawn]:
     """Each picture as the upscaler draws it, in the order given; it keeps the seed of the small one."""
     network = upscaler.network
@@ -99,7 +104,7 @@ def enlarged(
             UPSCALER_GUIDANCE,
             sampler,
             autocast,
-            UPSCALER_SHIFT,
+            shift,
             small.float() / 127.5 - 1,
         )
         for one, picture in zip(batch, pictures, strict=True):

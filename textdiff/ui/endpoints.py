@@ -96,6 +96,8 @@ class Endpoints:
         delete_under: float = DEFAULTS.delete_under,
         watch: bool = DEFAULTS.watch,
         upscaled: int = DEFAULTS.upscaled,
+        upscaler_steps: int = DEFAULTS.upscaler_steps,
+        one_call: bool = DEFAULTS.one_call,
     ) -> Iterator[dict]:
         """Write a short text as pictures, read them back, and rank them by how well the text can be read.
 
@@ -111,10 +113,13 @@ class Endpoints:
             delete_under: pictures that are less similar to the text, 0 to 1, go
             watch: whether the attention of every step is kept in the run
             upscaled: how many large pictures to make of those that stay, 0 to 16, where there is an upscaler
+            upscaler_steps: denoising steps of the large pictures, 1 to 50
+            one_call: guidance in one network call a step instead of two, where the model has learnt it
         Returns:
             "run", the address of the run folder on this server, by which the other endpoints know the run;
             "ranking", the candidates, best first, with what was read and why each was kept or not; "best",
-            the index of the best one; "reader", the engine and its version
+            the index of the best one; "reader", the engine and its version; "upscaled", the large pictures,
+            best first, likewise, each with the candidate that is its "source"; the best of them is the answer
         """
         request = checked(
             {
@@ -129,6 +134,8 @@ class Endpoints:
                 "delete_under": delete_under,
                 "watch": watch,
                 "upscaled": upscaled,
+                "upscaler_steps": upscaler_steps,
+                "one_call": one_call,
             }
         )
         for event in self._cache.write(self._get_writer(), request):
@@ -324,5 +331,11 @@ class Endpoints:
 def _summary(folder: Path) -> dict:
     """What /write says of the run in `folder`."""
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    ranking = sorted(run["candidates"], key=lambda candidate: candidate["verdict"]["rank"])
-    return {"run": address(folder), "reader": run["reader"], "best": run["best"], "ranking": ranking}
+    large = run["upscaling"]["pictures"] if run["upscaling"] else []
+    ranking, upscaled = (sorted(found, key=_rank) for found in (run["candidates"], large))
+    said = {"run": address(folder), "reader": run["reader"], "best": run["best"]}
+    return said | {"ranking": ranking, "upscaled": upscaled}
+
+
+def _rank(picture: dict) -> int:
+    return picture["verdict"]["rank"]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # A request for one candidate alone, as a view describes it.
 _REQUEST = {"text": str, "seed": int, "steps": int, "sampler": str, "guidance": float, "reader": str}
+_REQUEST |= {"one_call": bool}  # false where it is left out, as in runs of before
 SCALES = tuple(range(1, 9))  # of guidance, as the view has them
 # What may be changed from a step on, as a view describes it; what is left out stays as it was.
 _CHANGES = {"text": str, "seed": int, "guidance": float, "sampler": str, "eta": float}
@@ -139,6 +140,7 @@ def request_of(laboratory: "Laboratory", details: dict) -> Request:
     if _typed(details, "model", str) != laboratory.sha256:
         raise ValueError(OTHER_WEIGHTS)
     described = _typed(details, "request", dict)
+    described = {"one_call": False} | described
     fields = {name: _typed(described, name, kind) for name, kind in _REQUEST.items()}
     return Request(**fields, candidates=1, watch=False, readability=False)
 

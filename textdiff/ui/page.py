@@ -13,6 +13,7 @@ from textdiff.ui.answering import EXPERIMENTS, answering, ending
 from textdiff.ui.endpoints import OUR_FAULT, Endpoints
 from textdiff.ui.experiments_panel import trained
 from textdiff.ui.form_filling import following, remember, restore, use_seed
+from textdiff.ui.line import ROOM_BESIDE, TELL_SECONDS, WAITING, Line
 from textdiff.ui.live_training import LiveTraining
 from textdiff.ui.run_cache import RunCache
 from textdiff.ui.run_store import RunStore, address, first_recorded
@@ -28,7 +29,8 @@ if TYPE_CHECKING:  # the page answers before torch has been imported
 HEADING = """# textdiff
 A small image model that can write. Give it a few words, watch it draw them, and look inside while it does.
 """
-ONE_MODEL = {"concurrency_id": "model", "concurrency_limit": 1}  # one run at a time, whoever asks
+MODEL = "model"
+ONE_MODEL = {"concurrency_id": MODEL, "concurrency_limit": 1}  # one run at a time, whoever asks
 ONE_EXPORT = {"concurrency_id": "export", "concurrency_limit": 1}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 AT_ONCE = QUIET | {"queue": False}
@@ -43,24 +45,28 @@ def build_page(
     runs: Path,
     large: bool = False,
     live: LiveTraining | None = None,
+    waiting: int = WAITING,
+    one_call: bool = False,
 ) -> gr.Blocks:
     """The page around the writer that `get_writer` loads, once, after the page has first answered.
 
     `recorded_runs` holds the run folders that come with the project; fresh ones go to `runs` for a while.
-    `large`: whether the writer has an upscaler, so that the form offers large pictures. `live` is the small
-    training that visitors may watch, by default the one of live_training.py.
+    `large`: whether the writer has an upscaler, so that the form offers large pictures; `one_call`: whether
+    its model has learnt guidance in one call. `live` is the small training that visitors may watch, by
+    default the one of live_training.py. So many may wait for the model; who comes then is asked to come
+    again.
     """
     get_writer = once(get_writer)
     cache = RunCache(RunStore(folder=runs))
     recorded = first_recorded(recorded_runs)
     with gr.Blocks(title="textdiff", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown(HEADING, elem_id="heading")
-        panel = build_write_panel(large)
+        panel = build_write_panel(large, one_call)
         viewer = build_viewer(show_run(address(recorded), recorded=True) if recorded else None)
         _listen_to_views(viewer, get_writer, live or LiveTraining())
         share = answering("export", lambda _, asked: [shared(asked, recorded_runs, runs)])
         _answered(viewer, "export", share, **ONE_EXPORT)
-        armed, written = _listen_to_buttons(panel, viewer, get_writer, cache)
+        armed, written = _listen_to_buttons(panel, viewer, get_writer, cache, Line(page, MODEL, waiting))
         followed = _fill_in(page, panel, viewer, get_writer, armed)
         _tell_costs(panel, get_writer, [followed, written])
         endpoints = Endpoints(get_writer, cache, recorded_runs, runs)
@@ -68,11 +74,13 @@ def build_page(
             gr.api(getattr(endpoints, name), api_name=name, **ONE_MODEL)
         for name in endpoints.of_files:
             gr.api(getattr(endpoints, name), api_name=name, **ONE_EXPORT)
-    return page.queue(max_size=16)
+    return page.queue(max_size=waiting + ROOM_BESIDE)
 
 
-def _listen_to_buttons(panel: WritePanel, viewer: gr.HTML, get_writer: Callable, cache: RunCache) -> tuple:
-    """Write and Stop. Returns what happens when a form is taken, and when its run is over."""
+def _listen_to_buttons(
+    panel: WritePanel, viewer: gr.HTML, get_writer: Callable, cache: RunCache, line: Line
+) -> tuple:
+    """Write, Stop, one's place in line. Returns what happens when a form is taken, and when a run is over."""
     turn = gr.State(Turn())
     inputs, outputs = [*panel.inputs, turn], [viewer, panel.write, panel.stop]
     armed = gr.on(
@@ -80,12 +88,16 @@ def _listen_to_buttons(panel: WritePanel, viewer: gr.HTML, get_writer: Callable,
         partial(arm, panel, get_writer, cache),
         inputs,
         outputs,
-        validator=partial(check, panel, get_writer),
+        validator=partial(check, panel, get_writer, is_full=lambda: line.is_full),
         **BESIDE,
     )
     written = armed.success(partial(write, panel, get_writer, cache), inputs, outputs, **ONE_MODEL, **QUIET)
     written.failure(give_up, turn, outputs, **AT_ONCE)
     panel.stop.click(press_stop, turn, panel.stop, **AT_ONCE)
+    looks = gr.Timer(TELL_SECONDS, active=False)
+    looks.tick(line.tell, turn, viewer, **AT_ONCE)
+    armed.success(lambda: gr.Timer(active=True), None, looks, **AT_ONCE)
+    written.then(lambda: gr.Timer(active=False), None, looks, **AT_ONCE)
     return armed, written
 
 

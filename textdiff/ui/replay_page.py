@@ -13,16 +13,19 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from textdiff import run_folder
+from textdiff import run_folder, run_loading
 from textdiff.run_json import parse, picture_files
+from textdiff.trajectory import Generation
 from textdiff.ui.viewer_files import lessons, tour, viewer_script, viewer_style
 
-MAX_BYTES = 8_000_000  # above it, attention maps are left out, those of the worst candidates first
+MAX_BYTES = 8_000_000  # above it, things are left out as `_savings` says
 MAX_WEBP = 16383  # pixels a side
 MAX_TITLE = 60  # characters
 
@@ -58,19 +61,32 @@ _PAGE = """<!doctype html>
 def replay_page(run: str | os.PathLike) -> bytes:
     """The whole file. `run` is a run folder or the .zip of one, and may come from anywhere.
 
-    All candidates are in it with all their steps. There are the attention maps of the best candidate, and of
-    the next ones in the ranking while the file stays under MAX_BYTES; it says of how many.
-    Raises ValueError with one sentence when `run` is not a run.
+    All candidates are in it with all their steps, and all large pictures. So are the attention maps of the
+    best candidate and the steps of the best large picture; those of the others while the file stays under
+    MAX_BYTES, and it says what is left out. Raises ValueError with one sentence when `run` is not a run.
     """
-    ranking = run_folder.load(run).ranking  # from now on every picture has its size and every name is ours
+    generation = run_loading.load(run)  # from now on every picture has its size and every name is ours
     files = _files(run)
     values = parse(files["run.json"])
     pictures = {name: _packed(files[name], _columns(name, values)) for name in picture_files(values)}
-    for worst in reversed(ranking[1:]):
+    for save in _savings(generation, values):
         if len(page := _page(values, pictures)) <= MAX_BYTES:
             return page
-        values["candidates"][worst.index]["files"]["attention"] = []
+        save()
     return _page(values, pictures)
+
+
+def _savings(generation: Generation, values: dict) -> Iterator[Callable[[], None]]:
+    """What can be left out of `values`, the least missed first: attention maps of all candidates but the
+    best, steps of all large pictures but the best, and of that one what the upscaler saw.
+    """
+    for worst in reversed(generation.ranking[1:]):
+        yield partial(values["candidates"][worst.index]["files"].update, attention=[])
+    for place, worst in enumerate(reversed(generation.upscaled_ranking), start=1):
+        shown = values["upscaling"]["pictures"][worst.index]["files"]
+        if place < len(generation.upscaled):
+            yield partial(shown.pop, "x0")
+        yield partial(shown.pop, "noisy")
 
 
 def _files(run: str | os.PathLike) -> dict[str, bytes]:
@@ -135,13 +151,15 @@ def _about(values: dict) -> str:
     """What the page says about itself."""
     kept = sum(bool(candidate["files"]["attention"]) for candidate in values["candidates"])
     count = len(values["candidates"])
-    left_out = (
-        f" Attention maps are here for the best {kept} of the {count} candidates only, to keep the file "
-        "small; the .zip of the run has all of them."
-    )
+    large = values["upscaling"]["pictures"] if values["upscaling"] else []
+    guesses, noisy = (sum(kind in picture["files"] for picture in large) for kind in ("x0", "noisy"))
+    left_out = [f"attention maps of the best {kept} of the {count} candidates"] * (0 < kept < count)
+    if noisy < len(large):
+        left_out.append(f"the guesses of {guesses} and the noisy pictures of {noisy} large ones")
+    small = f" To keep it small, it has {', and '.join(left_out)} only; the .zip of the run has all of them."
     return (
         "A recorded run of textdiff, a small image model that can write. All of it is in this file, which "
-        f"loads nothing from elsewhere.{left_out if 0 < kept < count else ''}"
+        f"loads nothing from elsewhere.{small if left_out else ''}"
     )
 
 

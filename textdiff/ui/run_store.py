@@ -7,9 +7,10 @@ one visitor out of another's run.
 import os
 import secrets
 import shutil
+import threading
 import time
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from textdiff import run_folder
@@ -23,6 +24,7 @@ class RunStore:
     folder: Path
     keep_seconds: float = 3 * 3600
     keep_runs: int = 100
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # visitors come together
 
     def save(self, generation: Generation) -> Path:
         """The new folder of `generation`; old runs go. Raises ValueError for a run without steps."""
@@ -33,6 +35,13 @@ class RunStore:
 
     def again(self, run: Path) -> Path | None:
         """A new folder with the same run in it, for another visitor; None when that run has gone."""
+        with self._lock:
+            folder = self._linked(run)
+        if folder is not None:
+            self._sweep()
+        return folder
+
+    def _linked(self, run: Path) -> Path | None:
         folder = self._new_folder()
         try:
             # Nothing changes the files of a run, so that two folders may share them.
@@ -41,7 +50,6 @@ class RunStore:
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
             return None
-        self._sweep()
         return folder
 
     def _new_folder(self) -> Path:
@@ -49,12 +57,13 @@ class RunStore:
 
     def _sweep(self, room: int = 0) -> None:
         """Old runs go, until there is room for `room` more."""
-        runs = [entry for entry in self.folder.glob("*") if (entry / "run.json").is_file()]
-        runs.sort(key=lambda run: run.stat().st_mtime, reverse=True)
-        oldest = time.time() - self.keep_seconds
-        for place, run in enumerate(runs):
-            if place >= self.keep_runs - room or run.stat().st_mtime < oldest:
-                shutil.rmtree(run, ignore_errors=True)
+        with self._lock:
+            runs = [entry for entry in self.folder.glob("*") if (entry / "run.json").is_file()]
+            runs.sort(key=lambda run: run.stat().st_mtime, reverse=True)
+            oldest = time.time() - self.keep_seconds
+            for place, run in enumerate(runs):
+                if place >= self.keep_runs - room or run.stat().st_mtime < oldest:
+                    shutil.rmtree(run, ignore_errors=True)
 
 
 def address(folder: Path) -> str:

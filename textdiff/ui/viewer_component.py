@@ -60,11 +60,17 @@ def show_answer(action: str, **details) -> dict:
 
 
 def show_live(
-    request: Request, stage: str, step: int = 0, x0: np.ndarray | None = None, large: bool = False
+    request: Request,
+    stage: str,
+    step: int = 0,
+    x0: np.ndarray | None = None,
+    large: bool = False,
+    before: int | None = None,
 ) -> dict:
     """How far the run of `request` has got: `stage` is "waiting" or that of a Progress.
 
     x0 (candidates, H, W, 3) uint8 are the present guesses at the pictures; `large`: those of round two.
+    `before`: how many stand before whoever waits, where that is known.
     """
     first, count = (MAX_CANDIDATES, request.upscaled) if large else (0, request.candidates)
     live = {
@@ -72,6 +78,7 @@ def show_live(
         "step": step,
         "steps": request.upscaler_steps if large else request.steps,
         "seeds": [(request.seed + k) % (MAX_SEED + 1) for k in range(first, first + count)],
+        "before": before,
         "size": 0 if x0 is None else x0.shape[1],
         "picture": None if x0 is None else png_address(np.concatenate(x0, axis=1)),
     }

@@ -14,8 +14,9 @@ FILM = Path(__file__).parents[2] / "assets" / "training" / "first-words"  # as t
 VIEWS = ("denoising", "attention", "candidates", "guidance", "branch", "noise", "learning")
 # What a view is made of beside views/NAME.js: views/NAME_PART.js, loaded before it.
 PARTS = {
+    "denoising": ("answer",),
     "attention": ("weights", "map", "many", "characters", "mute", "within"),
-    "candidates": ("thresholds", "reading", "upscaled"),
+    "candidates": ("thresholds", "reading", "funnel", "upscaled"),
     "branch": ("form",),
     "noise": ("source", "game"),
     "learning": ("film", "live"),

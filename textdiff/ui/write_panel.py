@@ -8,7 +8,7 @@ import gradio as gr
 
 from textdiff import alphabet
 from textdiff.cost import in_words
-from textdiff.request_rules import NAMES, NUMBERS, number_problem
+from textdiff.request_rules import LARGE_PICTURES, NAMES, NUMBERS, number_problem
 from textdiff.trajectory import Request
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ EXAMPLES = (
 )
 SAMPLERS = (("DPM-Solver++ 2M", "dpm++2m"), ("DDIM", "ddim"), ("DDPM, with fresh noise", "ddpm"))
 DEFAULTS = Request(text="")
+ONE_CALL = False  # in an untouched form, where the model has learnt guidance in one call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class WritePanel:
     @property
     def costly(self) -> list[gr.components.Component]:
         """Those that change what a run takes."""
-        names = ("candidates", "steps", "guidance", "upscaled", "upscaler_steps")
+        names = ("candidates", "steps", "guidance", "upscaled", "upscaler_steps", "one_call")
         return [self.fields[name] for name in names if name in self.fields]
 
     @property
@@ -58,8 +59,7 @@ class WritePanel:
         limits, text = writer.limits, chosen["text"] or ""
         problems["text"] = alphabet.problem_with(text, limits.max_characters, limits.max_lines)
         if not any(problems.values()) and (sentence := writer.problem_with(request := self.request(*values))):
-            shortest = replace(request, candidates=1, steps=1)
-            problems["reader" if writer.problem_with(shortest) else "steps"] = sentence
+            problems[_culprit(writer, request)] = sentence
         return {name: sentence for name, sentence in problems.items() if sentence}
 
     def cost_in_words(self, writer: "Writer", *values) -> str:
@@ -81,8 +81,9 @@ class WritePanel:
         return [(name, value) for name, value in zip(self.fields, values, strict=True) if name in NUMBERS]
 
 
-def build_write_panel(large: bool = False) -> WritePanel:
-    """Put the form on the page that is being built, with `large` pictures on offer or without."""
+def build_write_panel(large: bool = False, one_call: bool = False) -> WritePanel:
+    """Put the form on the page that is being built; what only some models can do is on offer or not: `large`
+    pictures, and guidance in `one_call`."""
     with gr.Row(elem_id="form"):
         text = gr.Textbox(
             label="Text to write",
@@ -134,8 +135,17 @@ def build_write_panel(large: bool = False) -> WritePanel:
             delete = _number("delete_under", "Delete under", "What is less alike goes.")
         if large:
             with gr.Row(elem_id="large"):
-                upscaled = _number("upscaled", "Large pictures", "The best, drawn again; 0 is none.")
+                upscaled = _number(
+                    "upscaled", "Large pictures", "The best, drawn again; 0 is none.", LARGE_PICTURES
+                )
                 upscaler_steps = _number("upscaler_steps", "Steps of the large", "A few are enough.")
+        if one_call:
+            in_one_call = gr.Checkbox(
+                ONE_CALL,
+                label="Guidance in one call",
+                info="Half the work: learned from asking twice, with the text and without it.",
+                elem_id="one_call",
+            )
         with gr.Row():
             watch = gr.Checkbox(
                 DEFAULTS.watch, label="Keep the attention of every step, to look at it later", min_width=240
@@ -161,11 +171,21 @@ def build_write_panel(large: bool = False) -> WritePanel:
     }
     if large:
         fields |= {"upscaled": upscaled, "upscaler_steps": upscaler_steps}
+    if one_call:
+        fields |= {"one_call": in_one_call}
     return WritePanel(fields=fields, write=write, stop=stop, cost=cost, picture=picture)
 
 
-def _number(name: str, label: str, info: str) -> gr.Number:
+def _culprit(writer: "Writer", request: Request) -> str:
+    """The field that keeps the writer from answering, all of whose numbers are in their ranges."""
+    in_two = replace(request, one_call=False)
+    if writer.problem_with(request) != writer.problem_with(in_two):
+        return "guidance"
+    return "reader" if writer.problem_with(replace(request, candidates=1, steps=1)) else "steps"
+
+
+def _number(name: str, label: str, info: str, default: float | None = None) -> gr.Number:
     # No minimum and maximum here: Gradio would answer with an error of its own, not with our sentence.
     step = 1 if NUMBERS[name][2] else 0.05
-    default = getattr(DEFAULTS, name)
-    return gr.Number(value=default, label=label, info=info, step=step, min_width=140, elem_id=name)
+    value = getattr(DEFAULTS, name) if default is None else default
+    return gr.Number(value=value, label=label, info=info, step=step, min_width=140, elem_id=name)

@@ -47,11 +47,18 @@ class Turn:
         self.request = None
 
 
-def check(panel: WritePanel, get_writer: Callable[[], "Writer"], *values_and_turn) -> list[dict]:
+def check(
+    panel: WritePanel,
+    get_writer: Callable[[], "Writer"],
+    *values_and_turn,
+    is_full: Callable[[], bool] = lambda: False,
+) -> list[dict]:
     """One verdict per input, so that each sentence stands at the field that it is about."""
     *values, turn = values_and_turn
     try:
         problems = {"text": BUSY} if turn.going_on else panel.problems(get_writer(), *values)
+        if not problems and is_full():
+            problems = {"text": FULL}
     except ValueError as problem:
         problems = {"text": str(problem)}
     except Exception:

@@ -27,41 +27,42 @@
     const left = node("small", {});
     const progress = node("progress", { "aria-label": "Progress" });
     const figures = node("div", { class: "td-previews" });
-    // For who does not see the rest: every stage and every quarter of it, and not every step.
+    // For who does not see the rest: every stage, every quarter of it, one's place in line, and not every step.
     const told = node("div", { class: "td-unseen", role: "status" });
     const element = node("div", { class: "td-live", hidden: true }, node("p", {}, says, left), progress, figures, told);
     let latest = 0; // slower, older pictures are dropped
-    let round = null; // { stage, seconds, quarter } of what is going on
+    let round = null; // { stage, seconds, told } of what is going on
 
-    async function show({ step, steps, stage, size, seeds, picture }) {
+    async function show({ step, steps, stage, before, size, seeds, picture }) {
       const mine = ++latest;
       const arrived = performance.now();
-      if (round?.stage !== stage) round = { stage, seconds: remaining(), quarter: null };
+      if (round?.stage !== stage) round = { stage, seconds: remaining(), told: null };
       const seconds = round.seconds(step, steps, arrived);
       const strip = picture ? await decode(picture) : null;
       if (mine !== latest) return strip?.close();
       element.hidden = false;
       says.textContent = {
-        waiting: "Waiting for the model …",
+        waiting: before ? `Waiting for the model: ${before} before you …` : "Waiting for the model …",
         denoising: `Step ${step} of ${steps}: what the model believes each picture will be`,
         upscaling: `Step ${step} of ${steps}: the best, drawn large`,
         reading: "Reading the pictures …",
       }[stage];
       left.textContent = seconds && stage !== "reading" ? spoken(seconds) : "";
-      announce(Math.floor((4 * step) / steps));
+      announce(stage === "waiting" ? `before: ${before}` : Math.floor((4 * step) / steps));
       if (figures.dataset.seeds !== String(seeds)) {
         figures.dataset.seeds = seeds;
         figures.replaceChildren(...seeds.map(preview));
       }
+      figures.style.setProperty("--least", `${Math.max(190, 2 * size)}px`); // large pictures are shown large
       progress.max = steps;
       progress.value = step;
       if (strip) [...figures.children].forEach((figure, at) => drawTile(figure.firstChild, strip, size, at));
       strip?.close();
     }
 
-    function announce(quarter) {
-      if (round.quarter === quarter) return;
-      round.quarter = quarter;
+    function announce(part) {
+      if (round.told === part) return;
+      round.told = part;
       told.textContent = [says.textContent, left.textContent].filter(Boolean).join(", ");
     }
 

@@ -222,7 +222,7 @@
           run.stopped && node("strong", {}, "Stopped early"),
           model.name,
           `${plural(run.steps.length, "step")} of ${request.sampler}`,
-          `guidance ${request.guidance}`,
+          `guidance ${request.guidance}${run.inOneCall ? " in one call" : ""}`,
           `read by ${run.reader}`,
           `${run.seconds.toFixed(1)} s`,
         ].filter(Boolean).flatMap((part, at) => (at ? [" · ", part] : [part])),

@@ -68,6 +68,17 @@
       return `A branch of another run, from step ${step + 1} on with ${changes.join(", ") || "nothing changed"}.`;
     }
 
+    /** Whether a guided step was one network call instead of two, so that there is no guess without the text. */
+    get inOneCall() {
+      return Boolean(this.request.one_call) && this.request.guidance !== 1;
+    }
+
+    /** The request that gives `candidate` alone again, as experiments_panel.py takes it. */
+    requestOf(candidate) {
+      const { text, steps, sampler, guidance, reader, one_call = false } = this.request;
+      return { text, seed: this.candidates[candidate].seed, steps, sampler, guidance, reader, one_call };
+    }
+
     load(name) {
       if (!this.loading.has(name)) {
         const keep = (sheet) => {

@@ -20,6 +20,8 @@
   const CONTROLS = {
     candidates: "Candidates", steps: "Steps", seed: "Seed", guidance: "Guidance", sampler: "Sampler", reader: "Reader",
     keep_only_if_above: "Keep only if above", delete_under: "Delete under", watch: "Keep the attention",
+    upscaled: "Large pictures", upscaler_steps: "Steps of the large",
+    one_call: "Guidance in one call",
   };
 
   /** The address of a page whose form says what `request` says: from_query in request_link.py reads it. */

@@ -23,13 +23,11 @@
     const key = () => `${state.candidate}, ${state.character}`;
 
     function begin() {
-      const { text, steps, sampler, guidance, reader } = run.request;
-      const { seed } = run.candidates[state.candidate];
       pending = { number: unique("mute"), key: key(), token: state.character, progress: "" };
       problem = "";
       ask("mute", {
         number: pending.number, model: run.model.sha256, token: state.character,
-        request: { text, seed, steps, sampler, guidance, reader },
+        request: run.requestOf(state.candidate),
       });
       latest();
     }

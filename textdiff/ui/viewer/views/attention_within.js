@@ -24,13 +24,11 @@
     const key = () => `${state.candidate}, ${state.step}`;
 
     function begin() {
-      const { text, steps, sampler, guidance, reader } = run.request;
-      const { seed } = run.candidates[state.candidate];
       pending = { number: unique("within"), key: key() };
       [progress, problem] = ["", ""];
       ask("within", {
         number: pending.number, model: run.model.sha256, step: state.step,
-        request: { text, seed, steps, sampler, guidance, reader },
+        request: run.requestOf(state.candidate),
       });
       set({});
     }

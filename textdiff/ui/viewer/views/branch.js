@@ -70,13 +70,12 @@
     }
 
     function begin(action, details, about) {
-      const { text, steps, sampler, guidance, reader } = run.request;
       const { candidate } = state;
       pending = { ...about, number: unique(action), action, candidate };
       [progress, problem] = ["", ""];
       ask(action, {
         ...details, number: pending.number, model: run.model.sha256,
-        request: { text, seed: run.candidates[candidate].seed, steps, sampler, guidance, reader },
+        request: run.requestOf(candidate),
       });
       set({ playing: false });
     }

@@ -2,7 +2,9 @@
 (() => {
   "use strict";
   const { fields, node, candidateButton, plural, rank } = window.textdiff;
-  const { thresholds, upscaled, pictureWithBoxes, readingElements } = window.textdiff;
+  const { thresholds, funnel, upscaled, pictureWithBoxes, readingElements } = window.textdiff;
+
+  const lastOfLarge = ({ upscaling }) => (upscaling ? upscaling.steps.length - 1 : 0);
 
   window.textdiff.views.candidates = {
     title: "Candidates",
@@ -12,10 +14,13 @@
       keep_only_if_above: fields.real(0, 2, (run) => run.request.keep_only_if_above),
       delete_under: fields.real(0, 1, (run) => run.request.delete_under),
       boxes: fields.flag(true), // whether there is a box around what was read
+      large_step: fields.whole(0, lastOfLarge, lastOfLarge), // of the large pictures
+      large_picture: fields.choice(["x0", "noisy"], "x0"),
     },
 
     build(stage) {
       const { run, state, set, panel } = stage;
+      const counts = funnel(stage);
       const limits = thresholds(stage);
       const boxes = node("input", { type: "checkbox", onchange: () => set({ boxes: boxes.checked }) });
       const reader = `Read by ${run.reader}, which is not told what the pictures should say.`;
@@ -24,7 +29,7 @@
       const groups = [true, false].map((kept) => buildGroup(kept));
       const second = run.upscaling && upscaled(stage);
       panel.append(
-        limits.element, answered,
+        counts.element, limits.element, answered,
         node("p", { class: "td-reader" }, reader, node("label", { class: "td-check" }, boxes, "Box what was read")),
         node("div", { class: "td-groups" }, ...groups.map((group) => group.element)),
         ...(second ? [second.element] : []));
@@ -39,7 +44,9 @@
         cards.forEach((card) => card.render(fates[card.index]));
         const ordered = [...cards].sort((a, b) => fates[a.index].rank - fates[b.index].rank);
         groups.forEach((group) => group.render(ordered.filter(({ index }) => fates[index].kept === group.kept)));
-        second?.render(fates, own);
+        const left = own || !second ? second?.ranked : second.ranked.filter(({ source }) => fates[source].kept);
+        counts.render(fates, left, own);
+        second?.render(fates, left, own);
       }
 
       function answer({ action, seed }) {
@@ -47,7 +54,7 @@
         answered.textContent = `Seed ${seed} stands in the form now, for one candidate. Press Write when you like.`;
       }
 
-      return { render, answer };
+      return { render, answer, press: (key) => second?.press(key) ?? false };
     },
   };
 

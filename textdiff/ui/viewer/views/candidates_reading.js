@@ -25,12 +25,11 @@
         part.style.flexGrow = list.length;
         return part;
       }));
-    const columns = align(text, reading.text);
-    const spoken = columns.filter(({ kind }) => kind !== "equal").map(inWords);
+    const spoken = mistakes(align(text, reading.text));
     const edits = verdict.exact ? "exact"
       : spoken.length <= FEW_EDITS ? spoken.join(", ") : `${plural(verdict.edit_distance, "edit")} away`;
     return [
-      aligned(columns, reading.text, spoken),
+      transcript(text, reading.text),
       bar,
       node("p", {}, node("b", {}, `similarity ${cut(verdict.similarity)}`), ` · ${edits}`),
       ...(all ? [node("p", { class: "td-why" }, `${matched.length} of ${all} runs of three characters agree.`)] : []),
@@ -40,14 +39,17 @@
     ].filter(Boolean);
   }
 
+  const mistakes = (columns) => columns.filter(({ kind }) => kind !== "equal").map(inWords);
+
   function inWords({ kind, wanted, found }) {
     if (kind === "replace") return `${named(wanted)} read as ${named(found)}`;
     return kind === "delete" ? `${named(wanted)} not read` : `${named(found)} read in addition`;
   }
 
   /** The reading, and above each wrong place what should stand there. */
-  function aligned(columns, reading, spoken) {
-    const label = `Read: ${reading || "nothing legible"}. ${spoken.join(", ")}`;
+  function transcript(text, reading) {
+    const columns = align(text, reading);
+    const label = `Read: ${reading || "nothing legible"}. ${mistakes(columns).join(", ")}`;
     const lines = [node("span", { class: "td-line" })];
     for (const { kind, wanted, found } of columns) {
       if (!(kind === "equal" && found === "\n")) {
@@ -71,5 +73,5 @@
       node("summary", {}, `${list.length} ${title}`), node("div", {}, ...chips, ...edge));
   }
 
-  Object.assign(window.textdiff, { pictureWithBoxes, readingElements });
+  Object.assign(window.textdiff, { pictureWithBoxes, readingElements, transcript });
 })();

@@ -1,27 +1,44 @@
-/* The second round of a run: kept candidates drawn large, and what was read before and after. */
+/* The second round of a run: kept candidates drawn large, step by step, and what was read before and after. */
 (() => {
   "use strict";
-  const { node, plural, cut, shares, drawTile, pictureWithBoxes, readingElements } = window.textdiff;
+  const { node, segmented, plural, cut, shares, drawTile } = window.textdiff;
+  const { pictureWithBoxes, readingElements, transcript } = window.textdiff;
 
-  /** Stands below the candidates of a run with large pictures. */
-  function upscaled({ run }) {
-    const { pictures, size, model } = run.upscaling;
+  /** Stands below the candidates of a run with large pictures, which are `ranked`, best first. */
+  function upscaled(stage) {
+    const { run, state, set } = stage;
+    const { pictures, size, model, steps } = run.upscaling;
     const ranked = [...pictures].sort((a, b) => a.verdict.rank - b.verdict.rank);
     const pairs = ranked.map((large) => buildPair(run, large, size));
     const note = node("p", { class: "td-note", role: "status" });
     const meaning = `The candidates that were kept, drawn again by ${model.name} at ${size} pixels, each in turn, and `
       + "read once more. The best of these is the answer.";
+    const slider = node("input", {
+      type: "range", class: "td-slider", "aria-label": "Step of the large pictures",
+      min: 0, max: steps.length - 1, step: 1,
+      oninput: () => set({ large_step: slider.valueAsNumber }),
+    });
+    const where = node("output", { class: "td-where" });
+    const kinds = [["x0", "Guess", "Guess at the picture"], ["noisy", "Noisy picture", "What the upscaler sees"]];
+    const choice = segmented("Large pictures", kinds, (kind) => set({ large_picture: kind }));
     const element = node("section", { class: "td-upscaled" },
       node("h3", {}, `Enlarged: ${plural(pictures.length, "picture")}`),
       node("p", { class: "td-rule" }, meaning, ` ${balance(run, pictures)}`), note,
+      node("div", { class: "td-scrub" }, choice.element, slider, where),
       node("ol", { class: "td-cards" }, ...pairs.map((pair) => pair.element)));
 
-    /** `own`: whether the thresholds are the run's; otherwise `fates` says what others would have enlarged. */
-    function render(fates, own) {
-      const left = own ? ranked : ranked.filter(({ source }) => fates[source].kept);
-      note.textContent = own ? "" : `With these thresholds a new run would enlarge: ${wouldEnlarge(fates)}.`
-        + (left.length ? "" : " None of the pictures below would be there.");
-      pairs.forEach((pair) => pair.render(left[0] === pair.large, left.includes(pair.large), own));
+    /** `own`: whether the thresholds are the run's; otherwise `fates` says what others would have enlarged, and
+     *  `left` are those of the pictures that would be there. */
+    function render(fates, left, own) {
+      const { large_step: step, large_picture: kind } = state;
+      note.textContent = own ? "" : `With these thresholds a new run would enlarge: ${wouldEnlarge(fates)}. `
+        + (left.length ? "What is shown was drawn with the run’s own thresholds; nothing is drawn anew."
+          : "None of the pictures below would be there.");
+      slider.value = step;
+      where.value = `step ${step + 1} of ${steps.length}`;
+      slider.setAttribute("aria-valuetext", `${where.value}, time ${steps[step].t.toFixed(2)}`);
+      choice.follow(kind, (one) => pictures.some(({ files }) => files[one])); // a replay may have left some out
+      pairs.forEach((pair) => pair.render(left[0] === pair.large, left.includes(pair.large), own, step, kind));
     }
 
     function wouldEnlarge(fates) {
@@ -31,7 +48,16 @@
       return would.map(({ index, seed }) => `seed ${seed} (${plural(counts[index], "time")})`).join(", ");
     }
 
-    return { element, render };
+    /** Arrows, Home and End go through the steps of the large pictures. */
+    function press(key) {
+      const last = steps.length - 1;
+      const to = { ArrowLeft: state.large_step - 1, ArrowRight: state.large_step + 1, Home: 0, End: last }[key];
+      if (to === undefined) return false;
+      set({ large_step: to });
+      return true;
+    }
+
+    return { element, render, press, ranked };
   }
 
   /** Whether the upscaler repaired letters or broke them, over all pairs. */
@@ -46,29 +72,40 @@
 
   function buildPair(run, large, size) {
     const { verdict, source, files } = large;
+    const { text } = run.request;
     const candidate = before(run, large);
+    const last = run.upscaling.steps.length - 1;
     const small = node("canvas", { role: "img", "aria-label": `Candidate of seed ${candidate.seed}, small` });
     const { canvas, element: picture } = pictureWithBoxes(large, size);
     const similarities = `read ${cut(candidate.verdict.similarity)} before, ${cut(verdict.similarity)} after`;
     const badge = node("span", { class: "td-badge" });
     const rule = node("p", { class: "td-rule" });
+    const [after, ...details] = readingElements(text, large);
+    const first = transcript(text, candidate.reading.text);
+    const missing = node("p", { class: "td-why" }, "Its steps are not in this file: this is how it ended.");
     const element = node("li", {},
       node("div", { class: "td-pair-of" }, small, node("span", { "aria-hidden": "true" }, "→"), picture),
       node("div", { class: "td-verdict" },
         node("p", { class: "td-rank" }, node("b", {}, `#${verdict.rank}`), ` from seed ${candidate.seed} `, badge),
-        node("p", { class: "td-change" }, similarities),
-        node("p", { class: "td-before" }, "small: ", node("q", {}, candidate.reading.text.replaceAll("\n", " / ") || "nothing legible")),
-        ...readingElements(run.request.text, large), rule));
+        missing, node("p", { class: "td-change" }, similarities),
+        node("div", { class: "td-readings" },
+          node("div", { class: "td-before" }, node("small", {}, `${run.size} px`), first),
+          node("div", {}, node("small", {}, `${size} px`), after)),
+        ...details, rule));
 
-    /** `own` as above; without it, `left` is whether the picture would be there, and `first` whether it would win. */
-    function render(first, left, own) {
-      element.className = first ? "td-card" : "td-card td-pruned";
-      badge.textContent = first ? "the answer" : left ? "not chosen" : "not drawn";
+    /** `own` as above; without it, `left` is whether the picture would be there, and `wins` whether it would win. */
+    function render(wins, left, own, step, kind) {
+      const atEnd = step === last && kind === "x0";
+      const shown = !atEnd && files[kind];
+      element.className = wins ? "td-card" : "td-card td-pruned";
+      picture.classList.toggle("td-unread", Boolean(shown));
+      missing.hidden = atEnd || Boolean(shown);
+      badge.textContent = wins ? "the answer" : left ? "not chosen" : "not drawn";
       rule.textContent = own ? verdict.rule
         : !left ? "Its candidate would be pruned."
-          : first ? "The best of those whose candidate would be kept." : "Another one would be better.";
+          : wins ? "The best of those whose candidate would be kept." : "Another one would be better.";
       run.drawCandidate(small, source, run.last);
-      drawTile(canvas, run.sheet(files.final), size, 0);
+      drawTile(canvas, run.sheet(shown || files.final), size, shown ? step : 0);
     }
 
     return { element, large, render };

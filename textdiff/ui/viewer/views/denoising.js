@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const { fields, node, segmented, chart, axis, visible, named, signed, cut, square, drawTile } = window.textdiff;
+  const { answerOf } = window.textdiff;
 
   const PICTURES = {
     noisy: {
@@ -35,6 +36,8 @@
         + "that the picture follows the text more closely than the network would by itself.",
     },
   };
+  const IN_ONE_CALL = "This run was guided in one call, so the network never had to guess without the text. What it would "
+    + "have guessed, the Guidance view finds out.";
   const kindsOf = (run) => {
     const kinds = Object.keys(run.names(run.best));
     return kinds.includes("x0_unconditional") ? [...kinds, "difference"] : kinds;
@@ -48,13 +51,15 @@
     },
 
     build(stage) {
+      const winner = answerOf(stage);
       const pictures = buildPictures(stage);
       const readability = buildReadability(stage);
       const schedule = buildSchedule(stage);
-      stage.panel.append(pictures.element);
+      stage.panel.append(...(winner ? [winner.element] : []), pictures.element);
       stage.below.append(readability.element, schedule.element);
       return {
         render() {
+          winner?.render();
           pictures.render();
           readability.render();
           schedule.render();
@@ -100,7 +105,8 @@
       }
     }
 
-    return { element: node("div", { class: "td-pictures" }, choice.element, grid), render };
+    const missing = run.inOneCall ? [node("p", { class: "td-lesson" }, IN_ONE_CALL)] : [];
+    return { element: node("div", { class: "td-pictures" }, choice.element, grid, ...missing), render };
   }
 
   /** The largest difference that there can be between the guess with the text and the one without. */

@@ -16,6 +16,9 @@
   const NEEDS_MODEL = "Other scales are not in the record of a run, so this view needs the model: open the run on a page "
     + "of textdiff.";
 
+  const IN_ONE_CALL = "This run was guided in one call: the network was told the scale and answered at once, as it has "
+    + "learned from two guesses, one with the text and one without. Here the same network is asked for both.";
+
   window.textdiff.views.guidance = {
     title: "Guidance",
 
@@ -25,6 +28,7 @@
     },
 
     build(stage) {
+      if (stage.run.inOneCall) stage.panel.append(node("p", { class: "td-lesson" }, IN_ONE_CALL));
       if (stage.ask) return buildGuidance(stage);
       stage.panel.append(node("p", { class: "td-lesson" }, NEEDS_MODEL));
       return { render() {} };
@@ -44,13 +48,12 @@
     const key = ({ candidate, step }) => `${candidate}, ${step}`;
 
     function begin() {
-      const { text, steps, sampler, guidance, reader } = run.request;
       const { candidate, step } = state;
       pending = { number: unique("guidance"), candidate, step };
       [progress, problem] = ["", ""];
       ask("guidance", {
         number: pending.number, model: run.model.sha256, step,
-        request: { text, seed: run.candidates[candidate].seed, steps, sampler, guidance, reader },
+        request: run.requestOf(candidate),
       });
       set({ playing: false });
     }
