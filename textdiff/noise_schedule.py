@@ -16,7 +16,7 @@ from torch import Tensor
 T_MIN, T_MAX = 1e-3, 0.999
 # How far our sampling leans towards the noise (see `sampling_times`); measured, see training/NOTES.md.
 SHIFT = 3.0
-# An upscaler's few steps are even: the small picture has settled what is decided in the noise. 0.5 and 2 are
+# An upscaler's few steps are even: the small picture has settled what is decided in the noise. 0.3 and 3 are
 # no worse and no better that could be measured, see training/NOTES.md.
 UPSCALER_SHIFT = 1.0
 
