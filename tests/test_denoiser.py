@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from oracles import ids_of, lively_unet, lively_upscaler, null_ids
+from oracles import Recorder, ids_of, lively_unet, lively_upscaler, null_ids
 from torch import nn
 
 from textdiff.attention_capture import watch_attention
@@ -15,19 +15,6 @@ IDS = ids_of("Hi", "a\nb", "", "textdiff")
 X_T = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(5))
 T = 0.6
 every_guidance = pytest.mark.parametrize("guidance", [1.0, 3.0])
-
-
-class Recorder(nn.Module):
-    """Passes questions on to a network and remembers them."""
-
-    def __init__(self, network):
-        super().__init__()
-        self.network, self.schedule = network, network.schedule
-        self.questions = []
-
-    def forward(self, *question):
-        self.questions.append(question)
-        return self.network(*question)
 
 
 class Says(nn.Module):

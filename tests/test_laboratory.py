@@ -4,27 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracles import lively_unet
+from oracles import ReadsHi, lively_unet
 
 from textdiff import writer as writer_module
 from textdiff.checkpoints import Checkpoint
 from textdiff.experiments.laboratory import Laboratory
 from textdiff.experiments.records import Branch
-from textdiff.trajectory import Reading, Request
+from textdiff.trajectory import Request
 
 REQUEST = Request(text="Hi", candidates=1, seed=5, steps=2, guidance=2.0, watch=False, readability=False)
 
 
-class Reader:
-    name = "scripted 1"
-
-    def read(self, pictures):
-        return [Reading(text="Hi", confidence=0.5) for _ in pictures]
-
-
 @pytest.fixture
 def laboratory(monkeypatch):
-    monkeypatch.setattr(writer_module, "open_reader", lambda name, allow_download: Reader())
+    monkeypatch.setattr(writer_module, "open_reader", lambda name, allow_download: ReadsHi())
     return Laboratory(Checkpoint(lively_unet(), "tiny", "5" * 64, {}))
 
 

@@ -33,6 +33,7 @@ LAYERS = (
     # asking it
     "denoiser",
     "samplers",
+    "step_records",
     # reading the answer
     "readers.lines",
     "readers.rapidocr readers.easyocr readers.tesseract",

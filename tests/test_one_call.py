@@ -9,8 +9,7 @@ import pytest
 import torch
 from fake_writer import FakeWriter
 from fakes import fake_generation
-from oracles import ids_of, lively_unet, null_ids
-from torch import nn
+from oracles import ReadsHi, Recorder, ids_of, lively_unet, null_ids
 
 import textdiff.write as write
 from textdiff import run_folder, run_loading
@@ -43,13 +42,6 @@ X_T = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(5))
 T = 0.6
 
 
-class Reader:
-    name = "scripted 1"
-
-    def read(self, pictures):
-        return [Reading(text="Hi", confidence=0.5) for _ in pictures]
-
-
 @pytest.fixture(scope="module")
 def checkpoint():
     return Checkpoint(lively_unet(DISTILLED), "distilled", "0" * 64, {})
@@ -64,24 +56,11 @@ def weights(checkpoint, tmp_path_factory):
 
 @pytest.fixture
 def writer(checkpoint, monkeypatch):
-    monkeypatch.setattr(writer_module, "open_reader", lambda name, allow_download: Reader())
+    monkeypatch.setattr(writer_module, "open_reader", lambda name, allow_download: ReadsHi())
     return Writer(checkpoint)
 
 
 # ---- the question
-
-
-class Recorder(nn.Module):
-    """Passes questions on to a network and remembers them."""
-
-    def __init__(self, network):
-        super().__init__()
-        self.network, self.schedule = network, network.schedule
-        self.questions = []
-
-    def forward(self, *question):
-        self.questions.append(question)
-        return self.network(*question)
 
 
 def denoiser(network, **changes):
@@ -176,7 +155,7 @@ def test_a_run_in_one_call_is_made_again_bit_by_bit_and_a_branch_of_it_stays_in_
     step = generation.candidates[1].steps[2]
     assert np.array_equal(replay.picture(moment.x_t), step.noisy)
     *_, comparison = branch.branched(
-        checkpoint, Branch(of=REQUEST, candidate=1, step=1, guidance=5.0), Reader()
+        checkpoint, Branch(of=REQUEST, candidate=1, step=1, guidance=5.0), ReadsHi()
     )
     old, new = (run.candidates[0] for run in (comparison.old, comparison.new))
     assert np.array_equal(old.final, generation.candidates[1].final)
@@ -257,7 +236,7 @@ def test_the_command_line_writes_in_one_call(weights, tmp_path, capsys):
 def test_an_evaluation_can_be_of_either_way_and_says_of_which(weights, tmp_path, monkeypatch):
     faces = find_faces("first")[:1]
     monkeypatch.setattr(evaluate, "find_faces", lambda name: faces if name == "first" else ())
-    monkeypatch.setattr(evaluate, "open_reader", lambda name: Reader())
+    monkeypatch.setattr(evaluate, "open_reader", lambda name: ReadsHi())
     (tmp_path / "prompts.jsonl").write_text('{"bucket": "02", "text": "Hi"}')
     command = ["--prompts", str(tmp_path / "prompts.jsonl"), "--weights", str(weights), "--steps", "2"]
 

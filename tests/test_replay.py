@@ -4,22 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from oracles import lively_checkpoint
+from oracles import ReadsHi, lively_checkpoint
 
 from textdiff import writer as writer_module
 from textdiff.experiments.replay import alone, picture, replayed
 from textdiff.samplers import STEP_RULES
-from textdiff.trajectory import MAX_SEED, Reading, Request
+from textdiff.trajectory import MAX_SEED, Request
 from textdiff.writer import Writer
 
 REQUEST = Request(text="Hi", candidates=3, seed=5, steps=4, guidance=2.0)
-
-
-class Reader:
-    name = "scripted 1"
-
-    def read(self, pictures):
-        return [Reading(text="Hi", confidence=0.5) for _ in pictures]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +22,7 @@ def checkpoint():
 
 @pytest.fixture
 def writer(checkpoint, monkeypatch):
-    monkeypatch.setattr(writer_module, "open_reader", lambda name, allow_download: Reader())
+    monkeypatch.setattr(writer_module, "open_reader", lambda name, allow_download: ReadsHi())
     return Writer(checkpoint)
 
 

@@ -1,4 +1,3 @@
-import functools
 import json
 import os
 import signal
@@ -11,46 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oracles import lively_unet, lively_upscaler
+from oracles import lively_unet
+from training_runs import TINY, TINY_UPSCALER, Killed, log_of, quick, refusal, trainer
 
-from textdiff import alphabet
 from textdiff.checkpoints import load_checkpoint, save_checkpoint
 from textdiff.config import PRESETS, Preset, from_json
 from textdiff.training import run_state, train
-from textdiff.training.dataset import as_x0
-from textdiff.training.fonts import find_faces
-from textdiff.training.loss import diffusion_loss
-from textdiff.training.small_pictures import clean_small_pictures
-from textdiff.training.train import Budget, Trainer, learning_rate_share, main, overridden
+from textdiff.training.train import Budget, Trainer, learning_rate_share, overridden
+
+__all__ = ["quick"]  # a fixture, for every test of this file
 
 ROOT = Path(__file__).parent.parent
-QUICK = ["train.batch=4", "train.checkpoint_minutes=0", "train.warmup_steps=4"]
-TINY = overridden(PRESETS["tiny"], QUICK)
-TINY_UPSCALER = overridden(PRESETS["tiny-upscaler"], QUICK)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    """Fonts are looked for once, no film is drawn, and every step is logged."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "find_faces", functools.cache(find_faces))
-        patch.setattr(train, "film_strip", lambda *_: np.zeros((1, 1, 3), dtype=np.uint8))
-        patch.setattr(train, "upscaler_strip", lambda *_: np.zeros((2, 2, 3), dtype=np.uint8))
-        patch.setattr(train, "_LOG_EVERY", 1)
-        yield
-
-
-def trainer(out, preset=TINY, kind=Trainer, warm_start=None, base=None, teacher=None):
-    out.mkdir(exist_ok=True)
-    return kind(preset, out, "cpu", 0, warm_start, base, teacher=teacher)
-
-
-def log_of(out):
-    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-
-
-class Killed(Exception):
-    pass
 
 
 class SavesRarely(Trainer):
@@ -71,7 +41,7 @@ class DiesInStep6(SavesRarely):
 
 
 @pytest.fixture(scope="module")
-def runs(_quick, tmp_path_factory):
+def runs(quick, tmp_path_factory):
     """The same six steps at one go, and killed and resumed."""
     folder = tmp_path_factory.mktemp("runs")
     budget = Budget(minutes=None, steps=6)
@@ -227,14 +197,6 @@ def test_what_is_no_setting_is_refused_in_one_sentence_that_shows_one(setting):
     assert repr(setting) in str(refused.value)
 
 
-def refusal(capsys, *arguments):
-    """The last line that the command says when it refuses to start."""
-    with pytest.raises(SystemExit) as stopped:
-        main(["--preset", "tiny", "--device", "cpu", "--workers", "0", *map(str, arguments)])
-    assert stopped.value.code == 2
-    return capsys.readouterr().err.splitlines()[-1]
-
-
 def test_a_run_is_never_overwritten_by_another_that_forgot_to_resume(tmp_path, capsys):
     (tmp_path / "state.safetensors").touch()
     assert "There is a run in" in refusal(capsys, "--out", tmp_path)
@@ -299,95 +261,6 @@ def test_weights_that_have_nothing_in_common_with_the_network_are_refused(tmp_pa
     settings += ["--set", "model.attention_at=[2]", "--set", "model.text_at=[2]"]
     settings += ["--set", "model.text_once_at=[4]", "--warm-start", weights]
     assert "nothing in common" in refusal(capsys, "--out", tmp_path / "run", *settings)
-
-
-@torch.no_grad()
-def loss_far_into_the_noise(run):
-    """An upscaler's loss on the validation pictures, where it knows hardly more than the small pictures."""
-    x0 = as_x0(run.validation, "cpu")
-    ids = torch.from_numpy(alphabet.encode(run.validation.texts, run.preset.model.max_characters))
-    eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
-    t = torch.full((len(x0),), 0.8)
-    return diffusion_loss(run.network, x0, ids, None, t, eps, clean_small_pictures(x0))[0].item()
-
-
-def test_an_upscaler_learns_more_from_the_small_picture_than_to_enlarge_it(tmp_path):
-    train = replace(TINY_UPSCALER.train, small_t=0.0, wrong_share=0.0, muon_lr=3e-3, checkpoint_minutes=60)
-    run = trainer(tmp_path, replace(TINY_UPSCALER, train=train))
-    enlarging = loss_far_into_the_noise(run)
-    run.run(Budget(minutes=None, steps=40))
-    assert loss_far_into_the_noise(run) < 0.95 * enlarging
-
-
-def test_an_upscaler_s_run_leaves_what_a_base_model_s_does(tmp_path):
-    weights = tmp_path / "base.safetensors"
-    save_checkpoint(lively_unet(), weights, {})
-    run = trainer(tmp_path / "run", TINY_UPSCALER, base=weights)
-    run.run(Budget(minutes=None, steps=2))
-    lines = log_of(run.out)
-    assert {"letter_gap_0.35", "letter_gap_0.65"} <= lines[-1].keys()
-    loaded = load_checkpoint(run.out / "weights.safetensors").network
-    assert loaded.config == TINY_UPSCALER.model
-    assert (run.out / "strip-00000008.png").exists()
-    assert torch.equal(
-        loaded.time.small.mlp[2].weight, run.ema.network.time.small.mlp[2].weight.half().float()
-    )
-
-
-def questions_of(run):
-    """What the network is asked in the run's next step: everything but the small pictures, and these."""
-    asked = []
-
-    def note(network, x0, ids, boxes, t, eps, given, lesson):
-        asked.append((x0, ids, boxes, t, eps, given))
-        raise Killed
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "diffusion_loss", note)
-        with pytest.raises(Killed):
-            run.run(Budget(minutes=None, steps=9))
-    return asked[0][:-1], asked[0][-1]
-
-
-def test_corrupting_small_pictures_changes_nothing_else_in_training(tmp_path):
-    weights = tmp_path / "base.safetensors"
-    save_checkpoint(lively_unet(), weights, {})
-    clean = overridden(TINY_UPSCALER, ["train.wrong_share=0", "train.small_t=0"])
-    ours, (clean_small, _) = questions_of(trainer(tmp_path / "clean", clean))
-    theirs, (wrong_small, small_t) = questions_of(trainer(tmp_path / "wrong", TINY_UPSCALER, base=weights))
-    for one, other in zip(ours, theirs, strict=True):
-        assert torch.equal(one, other)
-    assert not torch.equal(clean_small, wrong_small) and small_t.all()
-    # The noise of the large pictures is that of a base model's training, too: the small ones come on top.
-    x0, ids, _, t, eps = ours
-    assert torch.equal(clean_small, torch.nn.functional.avg_pool2d(x0, 2))
-    base = overridden(TINY, ["data.image_size=32", "model.image_size=32", "model.kind=base"])
-    base = replace(base, data=TINY_UPSCALER.data, train=TINY_UPSCALER.train)
-    (_, _, _, base_t, base_eps), nothing = questions_of(trainer(tmp_path / "base", base))
-    assert torch.equal(t, base_t) and torch.equal(eps, base_eps) and nothing == ()
-
-
-def test_a_resumed_upscaler_meets_the_same_small_pictures(tmp_path):
-    once, again = (questions_of(trainer(tmp_path / name, TINY_UPSCALER)) for name in ("one", "two"))
-    assert all(torch.equal(one, same) for one, same in zip(once[1], again[1], strict=True))
-    later = trainer(tmp_path / "later", TINY_UPSCALER)
-    later.step = 1  # another step on the same pictures
-    _, (small, _) = questions_of(later)
-    assert not torch.equal(small, once[1][0])
-
-
-@pytest.mark.parametrize(
-    ("preset", "kind", "words"),
-    [
-        ("tiny", lively_unet, "Only an upscaler"),
-        ("tiny-upscaler", lively_upscaler, "base model that draws pictures of 16 pixels"),
-    ],
-)
-def test_a_base_that_is_none_is_refused(tmp_path, capsys, preset, kind, words):
-    weights = tmp_path / "base.safetensors"
-    save_checkpoint(kind(), weights, {})
-    arguments = ("--preset", preset, "--out", tmp_path / "run", "--base", weights)
-    assert words in refusal(capsys, *arguments)
 
 
 def test_a_save_that_dies_halfway_leaves_the_last_state_whole(tmp_path, monkeypatch):

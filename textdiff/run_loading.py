@@ -83,7 +83,7 @@ class _Zip:
             if self.archive.getinfo(name).file_size > limit:
                 raise ValueError(f"The run has a file that is too large: {name}.")
             return self.archive.read(name)
-        except (KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        except (KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise FileNotFoundError(name) from error
 
 
@@ -98,7 +98,7 @@ def open_run(path: Path):
         return
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, RuntimeError, zipfile.BadZipFile) as error:
         raise ValueError(f"There is no run folder and no .zip of one at {path.name}.") from error
     with archive:
         yield _Zip(archive)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from textdiff import alphabet
-from textdiff.attention_capture import as_arrays, layers_of
+from textdiff.attention_capture import layers_of
 from textdiff.checkpoints import Checkpoint
 from textdiff.config import BASE, MAX_DISTILLED_GUIDANCE, UPSCALER, ModelConfig
 from textdiff.cost import Pace, Speed
@@ -32,8 +32,8 @@ from textdiff.request_rules import NUMBERS
 from textdiff.run_json import MAX_CANDIDATES
 from textdiff.samplers import STEP_RULES, Move, candidate_seed, initial_noise, sample
 from textdiff.similarity import matched_characters, trigram_similarity
+from textdiff.step_records import recorded, recorded_large
 from textdiff.trajectory import (
-    AttentionLayer,
     Candidate,
     Generation,
     Reading,
@@ -199,7 +199,7 @@ class Writer:
         steps: list[list[UpscaledStep]] = [[] for _ in seeds]
         stopped = False
         for move in self._upscaler_moves(request, seeds, small):
-            for picture, step in zip(steps, _upscaled_steps(move), strict=True):
+            for picture, step in zip(steps, recorded_large(move), strict=True):
                 picture.append(step)
             pictures = np.stack([picture[-1].x0 for picture in steps])
             yield Progress("upscaling", move.index + 1, request.upscaler_steps, pictures)
@@ -385,46 +385,3 @@ def _with_readability(
     )
     chosen = replace(candidates[index], readability=readability)
     return (*candidates[:index], chosen, *candidates[index + 1 :])
-
-
-def recorded(move: Move, layers: Sequence[AttentionLayer]) -> list[Step]:
-    """The move of all candidates as a recorded step for each: from torch to numpy, here and nowhere else."""
-    noisy, x0, eps = (as_pictures(value) for value in (move.x_t, move.belief.x0, move.belief.eps))
-    unconditional = move.belief.x0_unconditional
-    x0_unconditional = None if unconditional is None else as_pictures(unconditional)
-    attention = as_arrays(move.belief.attention, layers)
-    return [
-        Step(
-            index=move.index,
-            t=move.t,
-            alpha=move.level.alpha,
-            sigma=move.level.sigma,
-            noisy=noisy[k],
-            x0=x0[k],
-            eps=eps[k],
-            x0_unconditional=None if x0_unconditional is None else x0_unconditional[k],
-            attention=tuple(weights[k] for weights in attention),
-        )
-        for k in range(len(x0))
-    ]
-
-
-def _upscaled_steps(move: Move) -> list[UpscaledStep]:
-    """The move of all large pictures as a recorded step for each, in 8 bits."""
-    noisy, x0 = (to_uint8(as_pictures(value)) for value in (move.x_t, move.belief.x0))
-    return [
-        UpscaledStep(
-            index=move.index,
-            t=move.t,
-            alpha=move.level.alpha,
-            sigma=move.level.sigma,
-            noisy=noisy[k],
-            x0=x0[k],
-        )
-        for k in range(len(x0))
-    ]
-
-
-def as_pictures(x: Tensor) -> np.ndarray:
-    """(B, 3, H, W) on any device -> (B, H, W, 3) float32 numpy."""
-    return x.float().cpu().permute(0, 2, 3, 1).contiguous().numpy()

@@ -19,7 +19,8 @@ from textdiff.noise_schedule import SHIFT, sampling_times
 from textdiff.readers import Reader, open_reader
 from textdiff.samplers import STEP_RULES, initial_noise, sample
 from textdiff.similarity import edit_distance, is_exact
-from textdiff.writer import as_pictures, compute_type, device_of
+from textdiff.step_records import as_pictures
+from textdiff.writer import compute_type, device_of
 
 SEED = 1000
 BATCH = 16

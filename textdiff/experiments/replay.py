@@ -23,15 +23,14 @@ from textdiff.figures import to_uint8
 from textdiff.noise_schedule import SHIFT, sampling_times
 from textdiff.readers import Reader
 from textdiff.samplers import Move, candidate_seed, initial_noise
+from textdiff.step_records import as_pictures, recorded
 from textdiff.trajectory import Generation, Request, Step
 from textdiff.writer import (
     Progress,
-    as_pictures,
     device_of,
     judged,
     problem_with_number,
     problem_with_request,
-    recorded,
 )
 
 
