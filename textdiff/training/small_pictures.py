@@ -2,8 +2,10 @@
 
 A base model does not draw what the renderer draws. An upscaler that has only ever seen perfect small pictures
 copies every flaw of the base's, and enlarges it. So the small pictures are spoilt in training: some are
-shifted by a pixel, blurred, or have thicker or thinner strokes; some a base model has drawn again; and all
-are noisy, by an amount that the network is told (noise conditioning augmentation, see networks/upscaler.py).
+shifted by a pixel, blurred, or have thicker or thinner strokes, all over or in blots as large as a letter;
+some a base model has drawn again; and all are noisy, by an amount that the network is told (noise
+conditioning augmentation, see networks/upscaler.py). Where a blot has taken a letter's foot, or run two
+letters into one, only the text still says what was there: so the upscaler learns to ask it.
 
 Legend: B pictures, H and W pixels of the large picture, h and w of the small one, T tokens.
 """
@@ -21,9 +23,12 @@ from textdiff.noise_schedule import cosine, level
 from textdiff.prediction import add_noise
 from textdiff.samplers import STEP_RULES, sample
 
-_REDRAWN_FROM = (0.3, 0.7)  # times: early enough to keep the layout, late enough to mistake a letter
+_REDRAWN_FROM = (0.4, 0.85)  # times: early enough to keep the layout, late enough to mistake a letter
 _REDRAWING_STEPS, _REDRAWING_GUIDANCE = 4, 3.0
 _STROKES = 0.6  # at most so much of the way to strokes that are a pixel thicker or thinner on every side
+_FLAWS = (1.0, 1.0, 2.0, 4.0)  # how often: a shift, a blur, strokes of another width, blots
+_BLOT_CELL = 4  # pixels of the small picture from one chance of a blot to the next: about half a letter
+_BLOTTED = 0.8  # where a smooth field of unit normal values is higher, there is a blot
 
 
 def halved(pictures: Tensor) -> Tensor:
@@ -59,22 +64,46 @@ def clean_small_pictures(x0: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def spoilt(small: Tensor, generator: Generator) -> Tensor:
-    """Each picture (B, 3, h, w) with one flaw out of three: a shift, a blur, or strokes of another width."""
-    count, places = len(small), range(-1, 2)
-    kind = torch.randint(3, (count,), generator=generator)
+    """Each picture (B, 3, h, w) with one flaw: a shift, a blur, other strokes, or blots."""
+    count = len(small)
+    kind = torch.multinomial(torch.tensor(_FLAWS), count, replacement=True, generator=generator)
     down, right = torch.randint(-1, 2, (2, count), generator=generator).tolist()
     amount = torch.rand(count, generator=generator).to(small)[:, None, None, None]
     thicker = torch.rand(count, generator=generator) < 0.5
 
     framed = F.pad(small, (1, 1, 1, 1), mode="replicate")  # (B, 3, h + 2, w + 2)
     height, width = small.shape[2:]
-    around = [framed[..., 1 + y : 1 + y + height, 1 + x : 1 + x + width] for y in places for x in places]
-    shifted = torch.stack([around[3 * (1 + down[k]) + 1 + right[k]][k] for k in range(count)])
-    blurred = torch.lerp(small, torch.stack(around).mean(0), amount)
-    # Dark ink grows under a minimum and shrinks under a maximum; light ink the other way round.
-    extreme = _where(thicker, torch.stack(around).amin(0), torch.stack(around).amax(0))
-    restroked = torch.lerp(small, extreme, _STROKES * amount)
-    return _where(kind == 0, shifted, _where(kind == 1, blurred, restroked))
+    shifted = torch.stack(
+        [
+            framed[k, :, 1 + y : 1 + y + height, 1 + x : 1 + x + width]
+            for k, (y, x) in enumerate(zip(down, right, strict=True))
+        ]
+    )
+    blurred = torch.lerp(small, _mean(small, 3), amount)
+    restroked = torch.lerp(small, _restroked(small, 3, thicker), _STROKES * amount)
+    flawed = _where(kind == 0, shifted, _where(kind == 1, blurred, restroked))
+    return _where(kind == 3, blotted(small, generator), flawed)
+
+
+def blotted(small: Tensor, generator: Generator) -> Tensor:
+    """Each picture (B, 3, h, w) with strokes gone, run together or blurred in blots as large as a letter."""
+    count, (height, width) = len(small), small.shape[2:]
+    kind = torch.randint(3, (count,), generator=generator)
+    field = torch.randn(count, 1, height // _BLOT_CELL, width // _BLOT_CELL, generator=generator)
+    field = F.interpolate(field, size=(height, width), mode="bicubic").to(small)
+    lost = _where(kind == 0, _mean(small, 5), _restroked(small, 3, kind == 1))
+    return torch.lerp(small, lost, ((field - _BLOTTED) * _BLOT_CELL).clamp(0, 1))  # blots with soft edges
+
+
+def _mean(pictures: Tensor, side: int) -> Tensor:
+    """The mean around every pixel, in squares of an odd side."""
+    return F.avg_pool2d(pictures, side, stride=1, padding=side // 2, count_include_pad=False)
+
+
+def _restroked(pictures: Tensor, side: int, thicker: Tensor) -> Tensor:
+    """Dark ink grows under a minimum and shrinks under a maximum; light ink the other way round."""
+    grown = -F.max_pool2d(-pictures, side, stride=1, padding=side // 2)
+    return _where(thicker, grown, F.max_pool2d(pictures, side, stride=1, padding=side // 2))
 
 
 def redrawn(small: Tensor, base: Denoiser, generator: Generator) -> Tensor:
