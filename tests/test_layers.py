@@ -33,7 +33,7 @@ LAYERS = (
     # asking it
     "denoiser",
     "samplers",
-    "step_records",
+    "step_records model_rules",
     # reading the answer
     "readers.lines",
     "readers.rapidocr readers.easyocr readers.tesseract",

@@ -38,18 +38,23 @@ def test_every_report_has_its_block_and_one_that_is_not_there_leaves_it(tmp_path
     score = {"pictures": 2, "em": 0.5, "ned": 0.75, "cer": 0.25}
     other = {**score, "em": 1.0}
     rows = {"overall": {"small": score, "large": other, "repaired": 1, "broken": 0}}
-    report = {"upscaled": {"buckets": rows, "sizes": [64, 128]}}
-    (tmp_path / "first-words-upscaler-report.json").write_text(json.dumps(report))
-    best = {
+    one = {"model": {**score, "em_interval": [0.1, 0.9]}, "ceiling": None, "em_over_ceiling": None}
+    report = {"buckets": {"overall": one}, "upscaled": {"buckets": rows, "sizes": [64, 128]}}
+    (tmp_path / "first-words-report.json").write_text(json.dumps(report))
+    funnel = {
         "single": {"overall": score},
         "buckets": {"overall": {"model": other}},
         "large": {"overall": other},
     }
-    (tmp_path / "first-words-funnel-report.json").write_text(json.dumps({"best_of": best}))
     readme = tmp_path / "README.md"
-    readme.write_text(TEXT + "<!-- funnel -->\n<!-- /funnel -->\n<!-- report -->\nkept\n<!-- /report -->\n")
+    readme.write_text(TEXT + "<!-- funnel -->\nkept\n<!-- /funnel -->\n<!-- report -->\n<!-- /report -->\n")
     monkeypatch.setattr(readme_tables, "SHIPPED", tmp_path / "weights")
     readme_tables.main(["--readme", str(readme)])
     text = readme.read_text()
+    assert "| overall | 2 | 0.500 | 0.10 to 0.90 | 0.750 | 0.250 |" in text
     assert "| overall | 2 | 0.500 | 1.000 | 0.750 | 0.750 | 0.250 | 0.250 | 1 | 0 |" in text
-    assert "| overall | 2 | 0.500 | 1.000 | 1.000 |" in text and "\nkept\n" in text
+    assert "<!-- funnel -->\nkept\n" in text
+
+    (tmp_path / "first-words-funnel-report.json").write_text(json.dumps({"best_of": funnel}))
+    readme_tables.main(["--readme", str(readme)])
+    assert "| overall | 2 | 0.500 | 1.000 | 1.000 |" in readme.read_text()

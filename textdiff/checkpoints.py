@@ -74,6 +74,21 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
 
 
 @torch.no_grad()
+def mismatch(checkpoint: Checkpoint, upscaler: Checkpoint | None) -> str | None:
+    """One sentence if these cannot work together, else None."""
+    base = checkpoint.network.config
+    if base.kind != BASE:
+        return f"The weights {checkpoint.name} are an upscaler's, and cannot begin a picture."
+    if upscaler is None:
+        return None
+    above = upscaler.network.config
+    if above.kind != UPSCALER or above.image_size != 2 * base.image_size:
+        return f"The weights {upscaler.name} are not an upscaler for pictures of {base.image_size} pixels."
+    if above.max_characters < base.max_characters or above.max_lines < base.max_lines:
+        return f"The upscaler {upscaler.name} takes shorter texts than the model."
+    return None
+
+
 def take_over(network: nn.Module, source: nn.Module) -> tuple[int, int]:
     """Copy every tensor of `source` whose name and shape `network` has; (parameters taken over, new ones).
 

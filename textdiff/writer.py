@@ -18,17 +18,17 @@ from torch import Tensor
 
 from textdiff import alphabet
 from textdiff.attention_capture import layers_of
-from textdiff.checkpoints import Checkpoint
-from textdiff.config import BASE, MAX_DISTILLED_GUIDANCE, UPSCALER, ModelConfig
+from textdiff.checkpoints import Checkpoint, mismatch
+from textdiff.config import UPSCALER
 from textdiff.cost import Pace, Speed
 from textdiff.cuda_graph import graphs_of
 from textdiff.denoiser import UPSCALER_GUIDANCE, Denoiser
 from textdiff.figures import to_uint8
+from textdiff.model_rules import problem_with_request
 from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import SHIFT, UPSCALER_SHIFT, sampling_times
 from textdiff.ranking import best, rank, rank_upscaled, tile
 from textdiff.readers import READERS, Reader, open_reader
-from textdiff.request_rules import NUMBERS
 from textdiff.run_json import MAX_CANDIDATES
 from textdiff.samplers import STEP_RULES, Move, candidate_seed, initial_noise, sample
 from textdiff.similarity import matched_characters, trigram_similarity
@@ -44,15 +44,6 @@ from textdiff.trajectory import (
     UpscaledStep,
 )
 
-MAX_GUIDANCE = NUMBERS["guidance"][1]
-# As the person who asked is told of them.
-_WHOLE_NUMBERS = {
-    "seed": "The seed",
-    "candidates": "The number of candidates",
-    "steps": "The number of steps",
-    "upscaled": "The number of large pictures",
-    "upscaler_steps": "The number of the upscaler's steps",
-}
 # Watching keeps every attention map of every step: more steps than this, over all candidates, would fill a
 # small machine.
 MAX_WATCHED_STEPS = 800
@@ -250,54 +241,6 @@ def _seconds(network: UNet) -> float:
         denoiser(noise, 0.5).x0.cpu()  # a GPU answers when the answer is fetched
         seconds = time.monotonic() - began
     return seconds / (count * (1 if guidance == 1 else 2))
-
-
-def problem_with_request(request: Request, config: ModelConfig) -> str | None:
-    """One sentence if no model of this config can answer the request, whatever else is there; else None."""
-    if problem := alphabet.problem_with(request.text, config.max_characters, config.max_lines):
-        return problem
-    for field, name in _WHOLE_NUMBERS.items():
-        low, high, _ = NUMBERS[field]
-        if problem := problem_with_number(name, getattr(request, field), low, high):
-            return problem
-    if not 1 <= request.guidance <= MAX_GUIDANCE:
-        return f"The guidance scale must be a number from 1 to {MAX_GUIDANCE:g}."
-    if request.one_call and (problem := problem_with_one_call(request.guidance, config)):
-        return problem
-    if request.sampler not in STEP_RULES:
-        return f"There is no sampler called {request.sampler!r}; choose one of {', '.join(STEP_RULES)}."
-    return None
-
-
-def problem_with_one_call(guidance: float, config: ModelConfig) -> str | None:
-    """One sentence if a model of this config cannot be guided at this scale in one call, else None."""
-    if not config.distilled_guidance:
-        return "This model has not learnt guidance in one call; let it take two."
-    if guidance > MAX_DISTILLED_GUIDANCE:
-        return f"In one call the guidance scale can be at most {MAX_DISTILLED_GUIDANCE:g}, which was learnt."
-    return None
-
-
-def problem_with_number(name: str, value: int, low: int, high: int) -> str | None:
-    """One sentence if `value` is not a whole number from `low` to `high`, else None."""
-    if isinstance(value, int) and low <= value <= high:
-        return None
-    return f"{name} must be a whole number from {low} to {high}."
-
-
-def mismatch(checkpoint: Checkpoint, upscaler: Checkpoint | None) -> str | None:
-    """One sentence if these cannot work together, else None."""
-    base = checkpoint.network.config
-    if base.kind != BASE:
-        return f"The weights {checkpoint.name} are an upscaler's, and cannot begin a picture."
-    if upscaler is None:
-        return None
-    above = upscaler.network.config
-    if above.kind != UPSCALER or above.image_size != 2 * base.image_size:
-        return f"The weights {upscaler.name} are not an upscaler for pictures of {base.image_size} pixels."
-    if above.max_characters < base.max_characters or above.max_lines < base.max_lines:
-        return f"The upscaler {upscaler.name} takes shorter texts than the model."
-    return None
 
 
 # ---- the parts of a run, which an experiment takes one by one

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from textdiff.experiments.records import Guidance
 from textdiff.experiments.replay import Moment, denoiser_for, picture
+from textdiff.model_rules import MAX_GUIDANCE
 from textdiff.noise_schedule import level
-from textdiff.writer import MAX_GUIDANCE
 
 MAX_SCALES = 32
 

@@ -20,6 +20,7 @@ from textdiff.attention_capture import layers_of
 from textdiff.checkpoints import Checkpoint
 from textdiff.denoiser import Belief, Denoiser
 from textdiff.figures import to_uint8
+from textdiff.model_rules import problem_with_number, problem_with_request
 from textdiff.noise_schedule import SHIFT, sampling_times
 from textdiff.readers import Reader
 from textdiff.samplers import Move, candidate_seed, initial_noise
@@ -29,8 +30,6 @@ from textdiff.writer import (
     Progress,
     device_of,
     judged,
-    problem_with_number,
-    problem_with_request,
 )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from textdiff import alphabet, figures
-from textdiff.checkpoints import load_checkpoint
+from textdiff.checkpoints import load_checkpoint, mismatch
 from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, open_reader
 from textdiff.training.film_strip import PROMPTS
@@ -23,7 +23,6 @@ from textdiff.training.samples import Prompt, enlarged, model_pictures
 from textdiff.training.scores import OVERALL, Reading, scores
 from textdiff.trajectory import Request
 from textdiff.weight_files import SHIPPED, upscaler_beside
-from textdiff.writer import mismatch
 
 COLUMNS = 4
 GAP = 4  # pixels between a small and its large picture

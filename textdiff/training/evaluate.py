@@ -22,7 +22,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from textdiff import alphabet
-from textdiff.checkpoints import Checkpoint, load_checkpoint
+from textdiff.checkpoints import Checkpoint, load_checkpoint, mismatch
+from textdiff.model_rules import problem_with_one_call
 from textdiff.noise_schedule import SHIFT, UPSCALER_SHIFT
 from textdiff.readers import READERS, Reader, open_reader
 from textdiff.samplers import STEP_RULES
@@ -42,7 +43,6 @@ from textdiff.training.samples import (
 from textdiff.training.scores import OVERALL, Reading
 from textdiff.trajectory import Request
 from textdiff.weight_files import SHIPPED
-from textdiff.writer import mismatch, problem_with_one_call
 
 SETTINGS = ("samples", "seed", "steps", "guidance", "sampler", "shift", "one_call")
 

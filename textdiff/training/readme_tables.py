@@ -19,8 +19,9 @@ README = SHIPPED.parents[2] / "README.md"
 # What fills the block of this name: a report of evaluate.py beside the weights, and the table made of it.
 BLOCKS = {
     "report": ("first-words-report.json", lambda report: scores.table(report["buckets"])),
+    # With --upscaler-weights.
     "large": (
-        "first-words-upscaler-report.json",
+        "first-words-report.json",
         lambda report: cascade.side_by_side_table(
             report["upscaled"]["buckets"], *report["upscaled"]["sizes"]
         ),
