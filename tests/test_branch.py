@@ -111,12 +111,21 @@ def test_a_changed_question_is_asked_from_the_step_on(checkpoint, change):
     assert differ(old[2], new[2]) and differ(old[3], new[3])
 
 
-@pytest.mark.parametrize("change", [{"sampler": "ddpm"}, {"sampler": "ddim", "eta": 0.5}])
+@pytest.mark.parametrize(
+    "change", [{"sampler": "ddpm"}, {"sampler": "ddim", "eta": 0.5}, {"sampler": "unipc"}]
+)
 def test_a_changed_rule_leads_elsewhere_from_the_step_on(checkpoint, change):
     comparison = branch_off(checkpoint, 2, **change)
     old, new = steps_of(comparison.old), steps_of(comparison.new)
     assert equal(old[2], new[2])  # the same question, and so the same answer
     assert differ(old[3], new[3])
+
+
+def test_a_rule_that_takes_over_goes_by_its_own_steps_alone(checkpoint):
+    """The first step of 2M and of UniPC is DDIM's, and so it is where they begin in the middle of a run."""
+    of = replace(REQUEST, sampler="ddim")
+    taken_over, went_on = (steps_of(branch_off(checkpoint, 2, of, sampler=s).new) for s in ("unipc", None))
+    np.testing.assert_allclose(taken_over[3].noisy, went_on[3].noisy, atol=1e-5)
 
 
 def test_the_steps_before_are_the_same_objects(checkpoint):

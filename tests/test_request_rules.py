@@ -50,7 +50,7 @@ def test_a_whole_number_is_an_int_in_the_request():
         ({"text": 7}, "needs a text"),
         ({"text": "x" * (MAX_CHARACTERS + 1)}, "characters"),
         ({"text": "\ud800"}, "whole characters"),
-        ({"text": "", "sampler": "euler"}, "Sampler must be one of dpm"),
+        ({"text": "", "sampler": "euler"}, "Sampler must be one of unipc"),
         ({"text": "", "reader": ["rapidocr"]}, "Reader must be one of"),
         ({"text": "", "watch": 1}, "Watch must be true or false"),
         ({"text": "", "__class__": 1}, "no field '__class__'"),

@@ -1,12 +1,23 @@
 from functools import partial
+from math import expm1
 
 import pytest
 import torch
 from oracles import GaussianDenoiser, IdealDenoiser, ids_of, lively_unet, null_ids
 
-from textdiff.denoiser import Denoiser
-from textdiff.noise_schedule import SCHEDULES, T_MAX, cosine, level, sampling_times
-from textdiff.samplers import STEP_RULES, candidate_seed, ddim, ddpm, dpm_solver_2m, initial_noise, sample
+from textdiff.denoiser import Belief, Denoiser
+from textdiff.noise_schedule import SCHEDULES, T_MAX, Level, cosine, level, sampling_times
+from textdiff.samplers import (
+    STEP_RULES,
+    Situation,
+    candidate_seed,
+    ddim,
+    ddpm,
+    dpm_solver_2m,
+    initial_noise,
+    sample,
+    unipc,
+)
 from textdiff.trajectory import MAX_SEED
 
 SHAPE = (3, 8, 8)
@@ -36,10 +47,12 @@ def test_with_a_perfect_network_every_rule_lands_on_the_data(rule, schedule):
 
 
 @pytest.mark.parametrize(
-    ("rule", "low", "high"), [(ddim, 1.95, 2.05), (dpm_solver_2m, 3.8, 4.5)], ids=["halves", "quarters"]
+    ("rule", "low", "high"),
+    [(ddim, 1.95, 2.05), (dpm_solver_2m, 3.8, 4.5), (unipc, 7, 9)],
+    ids=["first order", "second order", "third order"],
 )
 @every_schedule
-def test_halving_the_steps_halves_the_error_of_ddim_and_quarters_that_of_2m(rule, low, high, schedule):
+def test_with_half_the_steps_the_error_is_2_4_and_8_times_as_large(rule, low, high, schedule):
     """Away from both ends of time, where lambda = log(alpha / sigma) takes steps of about one size."""
     denoise = GaussianDenoiser(mean=0.2, deviation=0.5, schedule=schedule)
     start = initial_noise([1], SHAPE)[0].double()
@@ -60,6 +73,49 @@ def test_in_twenty_steps_2m_is_far_nearer_to_the_exact_path_than_ddim():
     exact = denoise.flow(initial_noise([1], SHAPE)[0], T_MAX, 0.0)
     errors = [(picture(denoise, rule, [1]) - exact).abs().max() for rule in (ddim, dpm_solver_2m)]
     assert errors[1] < errors[0] / 5
+
+
+def test_unipc_is_2m_until_there_is_something_to_correct():
+    of_2m, corrected = (moves_of(IDEAL, rule, seeds=[1]) for rule in (dpm_solver_2m, unipc))
+    assert torch.equal(of_2m[0].x_next, corrected[0].x_next)
+    assert not torch.equal(of_2m[1].x_next, corrected[1].x_next)
+
+
+def test_where_the_guess_never_changes_there_is_nothing_to_correct():
+    one = IdealDenoiser(DATA[:1], cosine)
+    of_2m, corrected = (moves_of(one, rule, [1], double=True) for rule in (dpm_solver_2m, unipc))
+    for move, other in zip(of_2m, corrected, strict=True):
+        torch.testing.assert_close(move.x_next, other.x_next, rtol=0, atol=1e-12)
+
+
+def test_the_corrector_takes_the_step_that_led_here_again_with_what_is_known_here():
+    """Two even steps from lambda -1 by 2M, whose second leads along a line, and then along the parabola."""
+    levels = [Level(*(v.item() for v in _at(log_ratio))) for log_ratio in (-1.0, -0.5, 0.0, 0.5)]
+    guesses = [torch.full((1, 1), value) for value in (0.1, 0.4, 0.5)]
+    answers = [Belief(x0=guess, eps=guess) for guess in guesses]
+    start, here, there = levels[1:]
+    line = guesses[1] + (guesses[1] - guesses[0]) / 2
+    x_start = torch.full((1, 1), 0.7)
+    x_here = here.sigma / start.sigma * x_start - here.alpha * expm1(-0.5) * line
+
+    def step(x_t, before):
+        return Situation(x_t=x_t, belief=answers[2], here=here, there=there, before=before, draw=None)
+
+    before = ((start, answers[1]), (levels[0], answers[0]))
+    # What the step would be if x0 were the parabola through the three guesses: its integral, by the exact
+    # solution of the flow, x = sigma (x_start / sigma_start + integral of e^lambda x0(lambda)).
+    lambdas = torch.linspace(-0.5, 0.0, 20001, dtype=torch.float64)
+    u = (lambdas + 0.5) / 0.5
+    parabola = 0.4 + u * (0.5 - 0.1) / 2 + u**2 * (0.5 + 0.1 - 2 * 0.4) / 2
+    exact = here.sigma * (0.7 / start.sigma + torch.trapezoid(lambdas.exp() * parabola, lambdas).item())
+    expected = dpm_solver_2m(step(torch.full((1, 1), exact), before))
+    torch.testing.assert_close(unipc(step(x_here, before)), expected, rtol=0, atol=1e-6)
+
+
+def _at(log_ratio):
+    """alpha and sigma where log(alpha / sigma) is so."""
+    angle = torch.atan(torch.exp(torch.tensor(-log_ratio, dtype=torch.float64)))
+    return torch.cos(angle), torch.sin(angle)
 
 
 @every_schedule
@@ -92,11 +148,12 @@ def test_the_first_step_of_2m_is_a_ddim_step():
 
 
 def test_only_stochastic_rules_draw_noise():
-    for rule, draws in ((ddpm, True), (ddim, False), (partial(ddim, eta=0.5), True), (dpm_solver_2m, False)):
+    stochastic, still = (ddpm, partial(ddim, eta=0.5)), (ddim, dpm_solver_2m, unipc)
+    for rule in (*stochastic, *still):
         x, (generator,) = initial_noise([1], SHAPE)
         before = generator.get_state()
         list(sample(IDEAL, x, sampling_times(3), rule, [generator]))
-        assert torch.equal(before, generator.get_state()) != draws
+        assert torch.equal(before, generator.get_state()) == (rule in still)
 
 
 @every_rule

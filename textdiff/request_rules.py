@@ -24,7 +24,7 @@ NUMBERS = {
     "upscaler_steps": (1, MAX_UPSCALER_STEPS, True),
 }
 # Field -> what it may be. samplers.py and readers/ have what these names stand for, and need torch.
-NAMES = {"sampler": ("dpm++2m", "ddim", "ddpm"), "reader": ("rapidocr", "easyocr", "tesseract")}
+NAMES = {"sampler": ("unipc", "dpm++2m", "ddim", "ddpm"), "reader": ("rapidocr", "easyocr", "tesseract")}
 SWITCHES = ("watch", "readability", "one_call")
 # In the untouched form of a page with an upscaler: two take a fraction of the time of the candidates.
 LARGE_PICTURES = 2

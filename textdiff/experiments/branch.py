@@ -157,6 +157,9 @@ def _moves_of_branch(checkpoint: Checkpoint, branch: Branch, answers: Sequence[B
             # A generator that has drawn its first noise, for no noise must be met a second time.
             _, (fresh,) = initial_noise([branch.seed], x_t.shape[1:])
             generators[0].set_state(fresh.get_state())
+        if new_rule is not old_rule:  # a corrector must not take again what another rule has done
+            own = tuple(entry for entry in now.before if entry[0].sigma <= turn.sigma)
+            now = replace(now, before=own)
         return new_rule(now)
 
     return sample(_Resumed(answers, denoise), x_t, times, rule, generators, watch=old.watch)

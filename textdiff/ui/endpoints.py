@@ -107,7 +107,7 @@ class Endpoints:
             steps: denoising steps, 1 to 250; more is slower
             seed: 0 to 2147483647; candidate k draws its noise from seed + k
             guidance: how strongly the text pulls, 1 (not at all) to 20
-            sampler: how steps follow each other: "dpm++2m", "ddim" or "ddpm"
+            sampler: how steps follow each other: "unipc", "dpm++2m", "ddim" or "ddpm"
             reader: the OCR engine that reads the pictures: "rapidocr", "easyocr" or "tesseract"
             keep_only_if_above: if one picture is at least so similar to the text, 0 to 2, the others go
             delete_under: pictures that are less similar to the text, 0 to 1, go
@@ -211,7 +211,7 @@ class Endpoints:
             text: another text from here on
             seed: another seed for the noise drawn from here on, 0 to 2147483647; the first noise stays
             guidance: how strongly the text pulls from here on, 1 to 20
-            sampler: the rule of the steps from here on: "dpm++2m", "ddim" or "ddpm"
+            sampler: the rule of the steps from here on: "unipc", "dpm++2m", "ddim" or "ddpm"
             eta: how much of DDPM's noise DDIM draws, 0 to 1; only where the branch goes on with "ddim"
         Returns:
             "old" and "new", each with the guesses at the picture step by step, side by side, the text that

@@ -20,7 +20,12 @@ EXAMPLES = (
     "diffusion\nmodels",
     "the\nwhat string\ncommit\nString evolved\nLEGGED",
 )
-SAMPLERS = (("DPM-Solver++ 2M", "dpm++2m"), ("DDIM", "ddim"), ("DDPM, with fresh noise", "ddpm"))
+SAMPLERS = (
+    ("UniPC", "unipc"),
+    ("DPM-Solver++ 2M", "dpm++2m"),
+    ("DDIM", "ddim"),
+    ("DDPM, with fresh noise", "ddpm"),
+)
 DEFAULTS = Request(text="")
 ONE_CALL = False  # in an untouched form, where the model has learnt guidance in one call
 

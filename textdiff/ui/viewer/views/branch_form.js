@@ -3,7 +3,7 @@
   "use strict";
   const { node } = window.textdiff;
 
-  const SAMPLERS = ["ddim", "ddpm", "dpm++2m"];
+  const SAMPLERS = ["ddim", "ddpm", "dpm++2m", "unipc"];
 
   /** { element, fill(values), changes() }; `oninput` hears of every change, `children` stand at the end. */
   function branchForm(oninput, onsubmit, ...children) {
