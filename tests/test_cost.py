@@ -57,12 +57,14 @@ def lap_times(generation, speed: Speed) -> list[Lap]:
     return [*laps, first, *rest, Lap("reading", 0.0), Lap(None, speed.reading * request.upscaled)]
 
 
-@pytest.mark.parametrize("upscaled", [0, 3])
-def test_a_run_teaches_the_speed_that_it_had(upscaled):
+@pytest.mark.parametrize(("upscaled", "upscaler_steps"), [(0, 5), (3, 5), (3, 2), (3, 1)])
+def test_a_run_teaches_the_speed_that_it_had(upscaled, upscaler_steps):
+    """From a single step of the upscaler nothing is learnt: nobody sees where the reading before it ended."""
     generation = fake_generation(
-        "Hi", candidates=2, steps=4, upscaled=upscaled, upscaler_steps=5, readability=True
+        "Hi", candidates=2, steps=4, upscaled=upscaled, upscaler_steps=upscaler_steps, readability=True
     )
-    true = Speed(small=0.3, large=0.7 if upscaled else SPEED.large, reading=0.4)
+    large = 0.7 if upscaled and upscaler_steps > 1 else SPEED.large
+    true = Speed(small=0.3, large=large, reading=0.4)
     found = learnt(SPEED, generation, lap_times(generation, true))
     for name in ("small", "large", "reading"):
         assert getattr(found, name) == pytest.approx(getattr(true, name)), name

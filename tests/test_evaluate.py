@@ -149,11 +149,11 @@ def test_every_picture_is_read_again_when_it_has_been_enlarged(folder, capsys, m
     assert "| overall | 2 | 0.000 | 0.000 | 0.500 |" in printed
 
 
-def test_the_same_samples_are_enlarged_with_every_pair_of_steps_and_shift(folder, capsys, monkeypatch):
+def test_the_same_samples_are_enlarged_with_every_pair_of_steps_and_guidance(folder, capsys, monkeypatch):
     asked = []
 
-    def enlarged(upscaler, drawn, steps, sampler, shift):
-        asked.append((steps, shift, id(drawn)))
+    def enlarged(upscaler, drawn, steps, sampler, guidance):
+        asked.append((steps, guidance, id(drawn)))
         return [one._replace(picture=np.full((32, 32, 3), steps == 1, np.uint8)) for one in drawn]
 
     readers = {"rapidocr": FakeReader("fake", by_level=("a", "ab"))}
@@ -163,17 +163,17 @@ def test_the_same_samples_are_enlarged_with_every_pair_of_steps_and_shift(folder
     monkeypatch.setattr(evaluate, "enlarged", enlarged)
     monkeypatch.setattr(evaluate, "open_reader", readers.get)
     options = ["--upscaler-weights", str(folder / "large.safetensors"), "--upscaler-steps", "2", "1"]
-    result = measure(folder, *options, "--upscaler-shift", "1", "0.5")
-    assert [pair[:2] for pair in asked] == [(2, 1), (2, 0.5), (1, 1), (1, 0.5)]
+    result = measure(folder, *options, "--upscaler-guidance", "1", "1.5")
+    assert [pair[:2] for pair in asked] == [(2, 1), (2, 1.5), (1, 1), (1, 1.5)]
     assert len({drawn for _, _, drawn in asked}) == 1
     rows = result["upscaler_sweep"]
-    assert [(row["steps"], row["shift"], row["broken"]) for row in rows] == [
-        *((2, 1, 0), (2, 0.5, 0)),
-        *((1, 1, 2), (1, 0.5, 2)),
+    assert [(row["steps"], row["guidance"], row["broken"]) for row in rows] == [
+        *((2, 1, 0), (2, 1.5, 0)),
+        *((1, 1, 2), (1, 1.5, 2)),
     ]
-    assert (result["upscaled"]["steps"], result["upscaled"]["shift"]) == (2, 1)
+    assert (result["upscaled"]["steps"], result["upscaled"]["guidance"]) == (2, 1)
     assert result["upscaled"]["buckets"]["overall"]["broken"] == 0
-    assert "| 1 | 0.5 | 0.000 |" in capsys.readouterr().out
+    assert "| 1 | 1.5 | 0.000 |" in capsys.readouterr().out
 
 
 def test_an_evaluation_joins_the_log_of_its_run_and_the_curve_shows_it(folder, capsys):

@@ -19,7 +19,7 @@ class Speed:
     """Seconds on this machine. The reading is a guess until a run has been read."""
 
     small: float  # one evaluation of the base network for one candidate
-    large: float | None  # one of the upscaler for one large picture; None without an upscaler
+    large: float | None  # one step of the upscaler for one large picture; None without an upscaler
     reading: float = 0.1  # one picture
 
 
@@ -68,18 +68,19 @@ def spoken(seconds: float) -> str:
 def learnt(speed: Speed, generation: Generation, laps: Sequence[Lap]) -> Speed:
     """The speed that a run has shown. What it did not do, or not to the end, stays as it was."""
     request, found = generation.request, {}
-    steps = {
-        stage: [lap.seconds for lap in laps if lap.stage == stage] for stage in ("denoising", "upscaling")
-    }
-    if steps["denoising"]:
-        found["small"] = median(steps["denoising"]) / (request.candidates * _passes(request))
-    if steps["upscaling"]:
-        found["large"] = median(steps["upscaling"]) / request.upscaled
+    small, large = (
+        [lap.seconds for lap in laps if lap.stage == stage] for stage in ("denoising", "upscaling")
+    )
+    if small:
+        found["small"] = median(small) / (request.candidates * _passes(request))
+    if large[1:]:  # the lap of the first step has the reading before it in it
+        found["large"] = median(large[1:]) / request.upscaled
     if not generation.stopped:
         # A reading is announced, so the lap after it is the reader's, with the upscaler's first step.
         after = [lap for before, lap in zip(laps, laps[1:], strict=False) if before.stage == "reading"]
         seconds = sum(lap.seconds for lap in after)
-        seconds -= sum(median(steps["upscaling"]) for lap in after if lap.stage == "upscaling")
+        if large:
+            seconds -= request.upscaled * found.get("large", speed.large or 0)
         read = request.candidates + request.readability * request.steps + len(generation.upscaled)
         found["reading"] = max(0.0, seconds) / read
     return replace(speed, **found)

@@ -229,7 +229,10 @@ class Writer:
 
 
 def _seconds(network: UNet) -> float:
-    """Of one evaluation for one picture, among a few as in a run: the second time, the first one warms up."""
+    """Of one evaluation for one picture, or of an upscaler's step, among a few as in a run.
+
+    It is the second time that counts; the first one warms up.
+    """
     count, size, guidance, small = 2, network.config.image_size, 2.0, None
     if network.config.kind == UPSCALER:
         guidance, small = UPSCALER_GUIDANCE, torch.zeros(count, 3, size // 2, size // 2)
@@ -240,7 +243,7 @@ def _seconds(network: UNet) -> float:
         began = time.monotonic()
         denoiser(noise, 0.5).x0.cpu()  # a GPU answers when the answer is fetched
         seconds = time.monotonic() - began
-    return seconds / (count * (1 if guidance == 1 else 2))
+    return seconds / count if small is not None else seconds / (2 * count)
 
 
 # ---- the parts of a run, which an experiment takes one by one

@@ -47,11 +47,11 @@ def side_by_side_table(rows: dict[str, dict], size: int, large_size: int) -> str
 
 
 def sweep(small: Sequence[Reading], large: Mapping[tuple[int, float], Sequence[Reading]]) -> list[dict]:
-    """Per (steps, shift) of the upscaler the scores of the same pictures after it, over all lengths."""
+    """Per (steps, guidance) of the upscaler the scores of the same pictures after it, over all lengths."""
     rows = []
-    for (steps, shift), readings in large.items():
+    for (steps, guidance), readings in large.items():
         row = side_by_side(small, readings)[OVERALL]
-        rows.append({"steps": steps, "shift": shift, **row})
+        rows.append({"steps": steps, "guidance": guidance, **row})
     return rows
 
 
@@ -59,12 +59,12 @@ def sweep_table(rows: Sequence[dict]) -> str:
     """The same for people, as a Markdown table; its first line is what the upscaler began from."""
     small = [["small", "", *(f"{rows[0]['small'][name]:.3f}" for name in _MEASURES), "", ""]]
     lines = [
-        [row["steps"], f"{row['shift']:g}"]
+        [row["steps"], f"{row['guidance']:g}"]
         + [f"{row['large'][name]:.3f}" for name in _MEASURES]
         + [row["repaired"], row["broken"]]
         for row in rows
     ]
-    head = ["steps", "shift", *(name.upper() for name in _MEASURES), "repaired", "broken"]
+    head = ["steps", "guidance", *(name.upper() for name in _MEASURES), "repaired", "broken"]
     return scores.markdown(head, small + lines)
 
 

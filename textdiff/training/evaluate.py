@@ -6,8 +6,8 @@ python -m textdiff.training.evaluate --curve LOG.jsonl [MORE.jsonl ...] [--figur
 What is measured stands in scores.py and errors.py. With several samples of each prompt, the best of them, as
 the reader chooses it, is reported apart: read by that reader again, or by another one (--judge). With
 --upscaler-weights, every sample is enlarged and read once more: see cascade.py. With several
---upscaler-steps or --upscaler-shift, the same samples are enlarged with each pair of them, for a table; the
-first pair is the one that the report is about.
+--upscaler-steps or --upscaler-guidance, the same samples are enlarged with each pair of them, for a table;
+the first pair is the one that the report is about.
 """
 
 import argparse
@@ -23,8 +23,9 @@ from tqdm import tqdm
 
 from textdiff import alphabet
 from textdiff.checkpoints import Checkpoint, load_checkpoint, mismatch
+from textdiff.denoiser import UPSCALER_GUIDANCE
 from textdiff.model_rules import problem_with_one_call
-from textdiff.noise_schedule import SHIFT, UPSCALER_SHIFT
+from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, Reader, open_reader
 from textdiff.samplers import STEP_RULES
 from textdiff.training import cascade, curve, errors, failures, scores
@@ -146,13 +147,13 @@ def _prepare(options: argparse.Namespace) -> Task:
 
 
 def _sweep(task: Task, model: Gallery, options: argparse.Namespace) -> dict[tuple[int, float], Gallery]:
-    """(steps, shift) of the upscaler -> the samples as it enlarges them."""
+    """(steps, guidance) of the upscaler -> the samples as it enlarges them."""
     if task.upscaler is None:
         return {}
     sampler = Request(text="", sampler=options.sampler).upscaler_sampler
     return {
-        (steps, shift): _read(task.reader, enlarged(task.upscaler, model.pictures, steps, sampler, shift))
-        for steps, shift in product(options.upscaler_steps, options.upscaler_shift)
+        (steps, scale): _read(task.reader, enlarged(task.upscaler, model.pictures, steps, sampler, scale))
+        for steps, scale in product(options.upscaler_steps, options.upscaler_guidance)
     }
 
 
@@ -205,13 +206,13 @@ def _report(task: Task, settings: dict, model: Gallery, clean: Gallery, held_out
     return result
 
 
-def _report_upscaled(task: Task, model: Gallery, large: Gallery, steps: int, shift: float) -> dict:
+def _report_upscaled(task: Task, model: Gallery, large: Gallery, steps: int, guidance: float) -> dict:
     """The same pictures before and after."""
     return {
         "weights": {"name": task.upscaler.name, "sha256": task.upscaler.sha256},
         "sizes": [task.checkpoint.network.config.image_size, task.upscaler.network.config.image_size],
         "steps": steps,
-        "shift": shift,
+        "guidance": guidance,
         "buckets": cascade.side_by_side(model.readings, large.readings),
         "readings": [asdict(reading) for reading in large.readings],
     }
@@ -287,7 +288,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--upscaler-weights", type=Path, help="enlarge every picture, and read it once more")
     parser.add_argument("--upscaler-steps", type=int, nargs="+", default=[Request(text="").upscaler_steps])
-    parser.add_argument("--upscaler-shift", type=float, nargs="+", default=[UPSCALER_SHIFT])
+    parser.add_argument("--upscaler-guidance", type=float, nargs="+", default=[UPSCALER_GUIDANCE])
     parser.add_argument("--samples", type=int, default=1, help="pictures per prompt")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=20)

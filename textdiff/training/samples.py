@@ -87,7 +87,7 @@ def enlarged(
     drawn: Sequence[Drawn],
     steps: int,
     sampler: str = "dpm++2m",
-    shift: float = UPSCALER_SHIFT,
+    guidance: float = UPSCALER_GUIDANCE,
 ) -> Iterator[Drawn]:
     """Each picture as the upscaler draws it, in the order given; it keeps the seed of the small one."""
     network = upscaler.network
@@ -101,10 +101,10 @@ def enlarged(
             # Beyond the seeds of all small pictures, so that no two draw their noise from the same one.
             [candidate_seed(one.seed, len(drawn)) for one in batch],
             steps,
-            UPSCALER_GUIDANCE,
+            guidance,
             sampler,
             autocast,
-            shift,
+            UPSCALER_SHIFT,
             small.float() / 127.5 - 1,
         )
         for one, picture in zip(batch, pictures, strict=True):
