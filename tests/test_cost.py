@@ -11,7 +11,7 @@ from textdiff.trajectory import Request
 
 SPEED = Speed(small=0.01, large=0.05, reading=0.2)
 SIZES = 64, 128
-REQUEST = Request(text="Hi", candidates=4, steps=20, readability=False)
+REQUEST = Request(text="Hi", candidates=4, steps=20, readability=False, upscaler_steps=8)
 
 
 @pytest.mark.parametrize(

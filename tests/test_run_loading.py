@@ -13,7 +13,7 @@ from fakes import fake_generation
 from PIL import Image
 
 from textdiff import run_folder, run_loading
-from textdiff.trajectory import Generation, Origin
+from textdiff.trajectory import Generation, Origin, Request
 
 TEXT = "Hi\nyou"
 RECORDED = Path(__file__).parents[1] / "assets" / "runs"
@@ -282,7 +282,7 @@ def test_large_pictures_that_would_not_fit_into_memory_are_refused_before_a_pict
 
 def test_a_run_of_format_1_is_one_without_large_pictures_and_readings(folder):
     edit(folder, as_format_1)
-    expected = fake_generation(upscaler_steps=8)
+    expected = fake_generation(upscaler_steps=Request(text="").upscaler_steps)
     assert_same(run_loading.load(folder), expected)
     edit(folder, lambda run: run["request"].update(upscaled=0))
     with pytest.raises(ValueError, match="request is not"):

@@ -61,6 +61,7 @@ def test_large_pictures_are_remembered_where_they_are_on_offer(small, large):
 
 def test_every_choice_has_its_price_before_the_button_is_pressed(large):
     def price(**changes) -> str:
+        changes = {"steps": 20, "upscaler_steps": 8} | changes
         return tell_cost(large, FakeWriter, *values(large, **changes))
 
     # 4 x 20 x 2 evaluations and 4 + 20 readings; 8 evaluations and a reading for each large picture.

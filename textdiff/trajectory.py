@@ -32,7 +32,7 @@ class Request:
     watch: bool = True  # keep the attention of every step
     readability: bool = True  # read the best candidate's guess at every step
     upscaled: int = 0  # large pictures, 0 to 16
-    upscaler_steps: int = 8  # 1 to 50
+    upscaler_steps: int = 1  # 1 to 50; see UPSCALER_SHIFT for why one
     one_call: bool = False  # guidance in one call instead of two, of a model that has learnt it
 
     @property

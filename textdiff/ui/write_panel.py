@@ -143,7 +143,7 @@ def build_write_panel(large: bool = False, one_call: bool = False) -> WritePanel
                 upscaled = _number(
                     "upscaled", "Large pictures", "The best, drawn again; 0 is none.", LARGE_PICTURES
                 )
-                upscaler_steps = _number("upscaler_steps", "Steps of the large", "A few are enough.")
+                upscaler_steps = _number("upscaler_steps", "Steps of the large", "One is read best.")
         if one_call:
             in_one_call = gr.Checkbox(
                 ONE_CALL,
