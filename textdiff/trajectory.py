@@ -23,8 +23,8 @@ class Request:
     text: str
     candidates: int = 4  # 1 to 16
     seed: int = 7  # candidate k draws its noise from seed + k (mod 2^31)
-    steps: int = 20  # 1 to 250
-    sampler: str = "dpm++2m"  # a key of samplers.STEP_RULES
+    steps: int = 10  # 1 to 250
+    sampler: str = "unipc"  # a key of samplers.STEP_RULES
     guidance: float = 3.0  # 1 means no guidance
     reader: str = "rapidocr"  # a key of readers.READERS
     keep_only_if_above: float = 0.95  # pruning thresholds, see ranking.py

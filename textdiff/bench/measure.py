@@ -19,6 +19,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from textdiff.checkpoints import Checkpoint
+from textdiff.trajectory import Request
 
 # Long and short, one to five lines; no list of prompts is part of the app.
 TEXTS = (
@@ -44,7 +45,7 @@ class Setting:
     checkpoint: Checkpoint
     texts: tuple[str, ...] = TEXTS
     repeats: int = 5  # of every timing
-    steps: int = 20  # of a run whose time is taken
+    steps: int = Request(text="").steps  # of a run whose time is taken
     full: bool = False  # more settings of the sampler, larger pictures, more of everything
 
 

@@ -22,7 +22,7 @@ def table(setting: Setting, reader: Reader | None = None) -> Table:
     network, texts = setting.checkpoint.network, setting.texts
     texts = texts if setting.full else texts[:: max(1, len(texts) // TEXTS)]
     reader = reader or open_reader("rapidocr")
-    way = Way("dpm++2m", setting.steps)
+    way = Way(Request(text="").sampler, setting.steps)
     fast = draw(network, texts, way, compute_type(device_of(network)))
     exact = draw(network, texts, way, None)
     difference = np.abs(fast.astype(float) - exact).mean(axis=(1, 2, 3))

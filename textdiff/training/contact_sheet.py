@@ -24,6 +24,7 @@ from textdiff.training.scores import OVERALL, Reading, scores
 from textdiff.trajectory import Request
 from textdiff.weight_files import SHIPPED, upscaler_beside
 
+_DEFAULT = Request(text="")
 COLUMNS = 4
 GAP = 4  # pixels between a small and its large picture
 FRAME, EXACT = 3, (18, 58, 111)  # pixels around a picture that was read exactly, and their colour
@@ -101,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise ValueError(problem)
     except ValueError as error:
         sys.exit(str(error))
-    settings = {"guidance": options.guidance, "sampler": "dpm++2m", "shift": SHIFT}
+    settings = {"guidance": options.guidance, "sampler": _DEFAULT.sampler, "shift": SHIFT}
     prompts = [Prompt(options.text, OVERALL)]
     small = list(model_pictures(base, prompts, options.samples, options.seed, options.steps, **settings))
     large = list(enlarged(upscaler, small, options.upscaler_steps)) if upscaler else []
@@ -119,18 +120,17 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    default = Request(text="")
     parser = argparse.ArgumentParser(description="Samples of one text, small and large, and what was read.")
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
     parser.add_argument("--text", default=PROMPTS[-1], help="default: the five-line prompt of the seed")
     parser.add_argument("--samples", type=int, default=16)
-    parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--guidance", type=float, default=default.guidance)
-    parser.add_argument("--upscaler-steps", type=int, default=default.upscaler_steps)
+    parser.add_argument("--seed", type=int, default=_DEFAULT.seed)
+    parser.add_argument("--steps", type=int, default=_DEFAULT.steps)
+    parser.add_argument("--guidance", type=float, default=_DEFAULT.guidance)
+    parser.add_argument("--upscaler-steps", type=int, default=_DEFAULT.upscaler_steps)
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--upscaler-weights", type=Path, help="default: NAME-upscaler beside NAME, if any")
-    parser.add_argument("--reader", choices=READERS, default=default.reader)
+    parser.add_argument("--reader", choices=READERS, default=_DEFAULT.reader)
     parser.add_argument("--device", default="cpu")
     return parser
 

@@ -283,18 +283,19 @@ def _write(
 
 
 def _parser() -> argparse.ArgumentParser:
+    default = Request(text="")
     parser = argparse.ArgumentParser(description="How well a model spells, beside the reader's ceiling.")
     parser.add_argument("--prompts", type=Path, help="JSON lines with text and bucket")
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--upscaler-weights", type=Path, help="enlarge every picture, and read it once more")
-    parser.add_argument("--upscaler-steps", type=int, nargs="+", default=[Request(text="").upscaler_steps])
+    parser.add_argument("--upscaler-steps", type=int, nargs="+", default=[default.upscaler_steps])
     parser.add_argument("--upscaler-guidance", type=float, nargs="+", default=[UPSCALER_GUIDANCE])
     parser.add_argument("--samples", type=int, default=1, help="pictures per prompt")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--steps", type=int, default=default.steps)
+    parser.add_argument("--guidance", type=float, default=default.guidance)
     parser.add_argument("--fast", dest="one_call", action="store_true", help="guidance in one call, not two")
-    parser.add_argument("--sampler", choices=STEP_RULES, default="dpm++2m")
+    parser.add_argument("--sampler", choices=STEP_RULES, default=default.sampler)
     parser.add_argument("--shift", type=float, default=SHIFT, help="how far the steps lean towards the noise")
     parser.add_argument("--reader", choices=READERS, default="rapidocr")
     parser.add_argument("--judge", choices=READERS, help="reads the best samples, which --reader chooses")

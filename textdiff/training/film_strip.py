@@ -75,7 +75,7 @@ def draw(
     seeds: range | list[int],
     steps: int,
     guidance: float,
-    sampler: str = "dpm++2m",
+    sampler: str = "unipc",
     autocast: torch.dtype | None = None,
     shift: float = SHIFT,
     small: Tensor | None = None,

@@ -86,7 +86,7 @@ def enlarged(
     upscaler: Checkpoint,
     drawn: Sequence[Drawn],
     steps: int,
-    sampler: str = "dpm++2m",
+    sampler: str = "unipc",
     guidance: float = UPSCALER_GUIDANCE,
 ) -> Iterator[Drawn]:
     """Each picture as the upscaler draws it, in the order given; it keeps the seed of the small one."""
