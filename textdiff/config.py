@@ -96,9 +96,9 @@ class TrainConfig:
     guided_share: float = 0.75  # of the pictures with a text, learn a `--teacher`'s guided answer instead
 
     # Upscalers only: how wrong the small pictures are that they learn from, see training/small_pictures.py.
-    small_t: float = 0.6  # noise up to this time is added to every small picture (the original: 600 of 1000)
-    wrong_share: float = 0.2  # of small pictures that are shifted or blurred, or have other strokes
-    redrawn_share: float = 0.25  # of small pictures that a base model has drawn again; needs `--base`
+    small_t: float = 0.4  # noise up to this time is added to every small picture (the original: 600 of 1000)
+    wrong_share: float = 0.3  # of small pictures that are shifted or blurred, or have other strokes
+    redrawn_share: float = 0.5  # of small pictures that a base model has drawn again; needs `--base`
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ PRESETS: dict[str, Preset] = {
             min_font_px=16,
             max_font_px=24,
             fonts="two",
-            first_face_share=0.8,
+            first_face_share=0.6,
             longest_line=16,
             colours="paper",
             full_share=0.3,

@@ -258,6 +258,19 @@ def test_the_steps_of_the_large_pictures_can_be_gone_through(look, tmp_path):
     page.wait_for_function("!location.hash.includes('large_')")
 
 
+def test_large_pictures_of_one_step_have_nothing_to_go_through(look):
+    page = look(
+        generation=fake_generation(TEXT, candidates=2, steps=2, size=64, upscaled=2, upscaler_steps=1)
+    )
+    expect(page.locator(".td-upscaled .td-rule").first).to_contain_text(
+        "the mean of all large pictures that fit"
+    )
+    expect(page.get_by_role("slider", name="Step of the large pictures")).to_be_hidden()
+    expect(page.locator(".td-funnel")).to_contain_text("128 px, 1 step")
+    page.get_by_text("Noisy picture", exact=True).click()
+    expect(page.locator(".td-upscaled .td-boxes").first).not_to_be_visible()
+
+
 def test_steps_that_a_replay_left_out_are_not_asked_for(visit, bare, tmp_path):
     def leave_out(run):
         first, second = run["upscaling"]["pictures"]

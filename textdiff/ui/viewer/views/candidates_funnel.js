@@ -1,15 +1,15 @@
 /* The funnel of a run in one row: how many pictures were drawn, how many stayed, how many were enlarged, which won. */
 (() => {
   "use strict";
-  const { node, cut, drawTile } = window.textdiff;
+  const { node, cut, drawTile, plural } = window.textdiff;
 
   /** Stands above the thresholds and follows them. */
   function funnel({ run }) {
     const { candidates, request, upscaling } = run;
     const rounds = [
-      round(`${candidates.length} drawn`, `${run.size} px, ${request.steps} steps`),
+      round(`${candidates.length} drawn`, `${run.size} px, ${plural(request.steps, "step")}`),
       round("", ""),
-      ...(upscaling ? [round("", `${upscaling.size} px, ${upscaling.steps.length} steps`)] : []),
+      ...(upscaling ? [round("", `${upscaling.size} px, ${plural(upscaling.steps.length, "step")}`)] : []),
     ];
     const canvas = node("canvas", { role: "img", "aria-label": "The answer" });
     const winner = round("", "", canvas);

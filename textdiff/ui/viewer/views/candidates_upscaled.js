@@ -4,6 +4,9 @@
   const { node, segmented, plural, cut, shares, drawTile } = window.textdiff;
   const { pictureWithBoxes, readingElements, transcript } = window.textdiff;
 
+  const ONE_STEP = " In a single step an upscaler draws the mean of all large pictures that fit the small one and the text. "
+    + "With more it settles for one of them: try 8, and see what becomes of doubtful letters.";
+
   /** Stands below the candidates of a run with large pictures, which are `ranked`, best first. */
   function upscaled(stage) {
     const { run, state, set } = stage;
@@ -19,11 +22,12 @@
       oninput: () => set({ large_step: slider.valueAsNumber }),
     });
     const where = node("output", { class: "td-where" });
+    slider.hidden = where.hidden = steps.length === 1;
     const kinds = [["x0", "Guess", "Guess at the picture"], ["noisy", "Noisy picture", "What the upscaler sees"]];
     const choice = segmented("Large pictures", kinds, (kind) => set({ large_picture: kind }));
     const element = node("section", { class: "td-upscaled" },
       node("h3", {}, `Enlarged: ${plural(pictures.length, "picture")}`),
-      node("p", { class: "td-rule" }, meaning, ` ${balance(run, pictures)}`), note,
+      node("p", { class: "td-rule" }, meaning, ` ${balance(run, pictures)}`, steps.length === 1 ? ONE_STEP : ""), note,
       node("div", { class: "td-scrub" }, choice.element, slider, where),
       node("ol", { class: "td-cards" }, ...pairs.map((pair) => pair.element)));
 
