@@ -97,7 +97,7 @@ class TrainConfig:
 
     # Upscalers only: how wrong the small pictures are that they learn from, see training/small_pictures.py.
     small_t: float = 0.4  # noise up to this time is added to every small picture (the original: 600 of 1000)
-    wrong_share: float = 0.3  # of small pictures that are shifted or blurred, or have other strokes
+    wrong_share: float = 0.3  # of small pictures that have a flaw: a shift, a blur, other strokes, blots
     redrawn_share: float = 0.5  # of small pictures that a base model has drawn again; needs `--base`
 
 
