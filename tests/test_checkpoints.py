@@ -120,7 +120,8 @@ def test_an_upscaler_comes_back_as_one_and_weights_that_name_no_kind_are_a_base_
 
 
 def test_the_weights_that_come_with_textdiff_can_be_loaded():
-    assert load_checkpoint(SHIPPED).network.config == PRESETS["first-words"].model
+    model = PRESETS["first-words"].model
+    assert load_checkpoint(SHIPPED).network.config == replace(model, distilled_guidance=True)
 
 
 @pytest.fixture
@@ -141,6 +142,23 @@ def test_weights_in_8_bits_are_the_same_network_in_little_more_than_half_the_spa
     assert all(value.dtype == torch.float32 for value in after.network.state_dict().values())
     x, t, ids = torch.randn(1, 3, 16, 16), torch.tensor([0.5]), ids_of("Hi")
     torch.testing.assert_close(after.network(x, t, ids), network(x, t, ids), rtol=0.1, atol=0.1)
+
+
+def test_of_several_stages_the_mean_is_stored_and_what_only_the_first_knows_stays(tmp_path):
+    first, second, mean = (tmp_path / f"{name}.safetensors" for name in ("taught", "before", "mean"))
+    taught = lively_unet(replace(PRESETS["tiny"].model, distilled_guidance=True))
+    before = lively_unet()
+    save_checkpoint(taught, first, {"pictures": 9})
+    save_checkpoint(before, second, {"pictures": 8})
+    checkpoints.main([str(first), str(second), str(mean)])
+    assert load_checkpoint(mean).info == {"pictures": 9}
+    one, other, both = (network.state_dict() for network in (taught, before, load_checkpoint(mean).network))
+    assert set(one) > set(other)
+    for name, value in both.items():
+        expected = (one[name] + other[name]) / 2 if name in other else one[name]
+        torch.testing.assert_close(value, expected, rtol=0, atol=0.01 * expected.abs().max().item())
+    with pytest.raises(SystemExit, match="Only stages of one training"):
+        checkpoints.main([str(second), str(first), str(mean)])
 
 
 @pytest.mark.parametrize("change", [{"stem.weight.peak": None}, {"hat.peak": 8}, {"stem.weight.peak": 3}])

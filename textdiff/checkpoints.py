@@ -1,12 +1,14 @@
 """Weights and their config, saved and loaded together, strictly: NAME.safetensors beside NAME.json.
 
-python -m textdiff.checkpoints IN.safetensors OUT.safetensors stores weights in 8 bits, as they are shipped.
+python -m textdiff.checkpoints IN.safetensors [MORE.safetensors ...] OUT.safetensors stores weights in 8 bits,
+as they are shipped; of several, which must be stages of one training, their mean.
 """
 
 import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,15 +107,34 @@ def take_over(network: nn.Module, source: nn.Module) -> tuple[int, int]:
     return taken, sum(value.numel() for value in ours.values()) - taken
 
 
+@torch.no_grad()
+def average(network: nn.Module, others: Sequence[nn.Module]) -> None:
+    """Give `network` the mean of its weights and those of the others; what only it has stays its own.
+
+    The mean of several stages of one training may draw better than each of them: Wortsman et al. 2022, Model
+    soups. Raises ValueError if another has weights that the network has not.
+    """
+    mine = dict(network.named_parameters())
+    theirs = [dict(other.named_parameters()) for other in others]
+    for other in theirs:
+        if any(name not in mine or mine[name].shape != value.shape for name, value in other.items()):
+            raise ValueError("Only stages of one training have a mean; name the largest network first.")
+    for name, value in mine.items():
+        same = [value, *(other[name] for other in theirs if name in other)]
+        value.copy_(torch.stack(same).mean(0))
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Store weights in 8 bits, as they are shipped.")
     parser.add_argument("weights", type=Path, help="a .safetensors file with its .json beside it")
+    parser.add_argument("more", type=Path, nargs="*", help="store the mean of all of them")
     parser.add_argument("out", type=Path, help="the .safetensors file to write; its .json goes beside it")
     options = parser.parse_args(arguments)
     try:
         if options.out.suffix != ".safetensors" or not options.out.parent.is_dir():
             raise ValueError(f"{options.out} must be a .safetensors file in a folder that is there.")
         checkpoint = load_checkpoint(options.weights)
+        average(checkpoint.network, [load_checkpoint(path).network for path in options.more])
     except ValueError as error:
         sys.exit(str(error))
     save_checkpoint(checkpoint.network, options.out, checkpoint.info, eight_bits=True)

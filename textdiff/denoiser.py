@@ -18,7 +18,7 @@ from textdiff.prediction import eps_from_x0, x0_from_velocity
 
 # The original system did not guide its upscalers. Ours draws what small pictures leave out, and only the text
 # knows that: guided it repairs more than it breaks (measured, see training/NOTES.md).
-UPSCALER_GUIDANCE = 2.0
+UPSCALER_GUIDANCE = 1.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

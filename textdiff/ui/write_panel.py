@@ -148,7 +148,7 @@ def build_write_panel(large: bool = False, one_call: bool = False) -> WritePanel
             in_one_call = gr.Checkbox(
                 ONE_CALL,
                 label="Guidance in one call",
-                info="Half the work: learned from asking twice, with the text and without it.",
+                info="Half the work, learned from asking twice; it is read a little worse.",
                 elem_id="one_call",
             )
         with gr.Row():
