@@ -6,7 +6,7 @@ from looking import expect
 pytestmark = pytest.mark.browser
 
 TEXT = "Hello\nworld"
-SAME = {"step": 3, "text": TEXT, "guidance": 3, "sampler": "dpm++2m", "seed": None, "eta": None, "muted": []}
+SAME = {"step": 3, "text": TEXT, "guidance": 3, "sampler": "unipc", "seed": None, "eta": None, "muted": []}
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ SAME = {"step": 3, "text": TEXT, "guidance": 3, "sampler": "dpm++2m", "seed": No
         ({"text": "Hallo\nworld"}, "“Hello↵world” instead of “Hallo↵world”"),
         ({"text": ""}, "“Hello↵world” instead of no text"),
         ({"text": "<img onerror=alert(1)>"}, "“Hello↵world” instead of “<img␣onerror=alert(1)>”"),
-        ({"guidance": 5.5, "sampler": "ddpm"}, "guidance 3 instead of 5.5, dpm++2m instead of ddpm"),
+        ({"guidance": 5.5, "sampler": "ddpm"}, "guidance 3 instead of 5.5, unipc instead of ddpm"),
         ({"seed": 11, "eta": 0.5, "muted": [1, 6]}, "later noise of seed 11, eta 0.5, H line break muted"),
         ({}, "nothing changed"),
     ],
