@@ -112,7 +112,7 @@ def test_a_changed_question_is_asked_from_the_step_on(checkpoint, change):
 
 
 @pytest.mark.parametrize(
-    "change", [{"sampler": "ddpm"}, {"sampler": "ddim", "eta": 0.5}, {"sampler": "unipc"}]
+    "change", [{"sampler": "ddpm"}, {"sampler": "ddim", "eta": 0.5}, {"sampler": "dpm++2m"}]
 )
 def test_a_changed_rule_leads_elsewhere_from_the_step_on(checkpoint, change):
     comparison = branch_off(checkpoint, 2, **change)
@@ -275,7 +275,7 @@ def test_ddim_and_ddpm_start_from_the_same_noise_and_part(written, checkpoint):
         ({"seed": -1}, "seed"),
         ({"guidance": 21}, "guidance"),
         ({"sampler": "euler"}, "euler"),
-        ({"eta": 0.5}, "Eta is a setting of the sampler ddim, and this branch goes on with dpm"),
+        ({"eta": 0.5}, "Eta is a setting of the sampler ddim, and this branch goes on with unipc"),
         ({"sampler": "ddim", "eta": 1.5}, "Eta must be a number from 0 to 1"),
         ({"muted": (3,)}, "whole number from 1 to 2, or 0 for START"),
         ({"muted": (-1,)}, "muted"),
