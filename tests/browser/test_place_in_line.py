@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:::gradio.q
 
 
 def test_who_waits_sees_how_many_are_before(visit, site):
-    site.writer.seconds_per_step = 0.5
+    site.writer.seconds_per_step = 1.0
     pages = []
     for text in ("first", "second", "third"):
         page = visit()
