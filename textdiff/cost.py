@@ -20,7 +20,7 @@ class Speed:
 
     small: float  # one evaluation of the base network for one candidate
     large: float | None  # one step of the upscaler for one large picture; None without an upscaler
-    reading: float = 0.03  # one picture
+    reading: float = 0.1  # one picture
 
 
 class Cost(NamedTuple):
