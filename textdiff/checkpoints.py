@@ -75,7 +75,6 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     return Checkpoint(network, path.stem, sha256, description.get("info", {}))
 
 
-@torch.no_grad()
 def mismatch(checkpoint: Checkpoint, upscaler: Checkpoint | None) -> str | None:
     """One sentence if these cannot work together, else None."""
     base = checkpoint.network.config
@@ -91,6 +90,7 @@ def mismatch(checkpoint: Checkpoint, upscaler: Checkpoint | None) -> str | None:
     return None
 
 
+@torch.no_grad()
 def take_over(network: nn.Module, source: nn.Module) -> tuple[int, int]:
     """Copy every tensor of `source` whose name and shape `network` has; (parameters taken over, new ones).
 

@@ -19,13 +19,10 @@ def recorded(move: Move, layers: Sequence[AttentionLayer]) -> list[Step]:
     noisy, x0, eps = (as_pictures(value) for value in (move.x_t, move.belief.x0, move.belief.eps))
     unconditional = move.belief.x0_unconditional
     x0_unconditional = None if unconditional is None else as_pictures(unconditional)
-    attention = as_arrays(move.belief.attention, layers)
+    attention, when = as_arrays(move.belief.attention, layers), _when(move)
     return [
         Step(
-            index=move.index,
-            t=move.t,
-            alpha=move.level.alpha,
-            sigma=move.level.sigma,
+            **when,
             noisy=noisy[k],
             x0=x0[k],
             eps=eps[k],
@@ -39,17 +36,20 @@ def recorded(move: Move, layers: Sequence[AttentionLayer]) -> list[Step]:
 def recorded_large(move: Move) -> list[UpscaledStep]:
     """The move of all large pictures as a recorded step for each, in 8 bits."""
     noisy, x0 = (to_uint8(as_pictures(value)) for value in (move.x_t, move.belief.x0))
+    when = _when(move)
     return [
         UpscaledStep(
-            index=move.index,
-            t=move.t,
-            alpha=move.level.alpha,
-            sigma=move.level.sigma,
+            **when,
             noisy=noisy[k],
             x0=x0[k],
         )
         for k in range(len(x0))
     ]
+
+
+def _when(move: Move) -> dict[str, float]:
+    """What a step has in common over all pictures."""
+    return {"index": move.index, "t": move.t, "alpha": move.level.alpha, "sigma": move.level.sigma}
 
 
 def as_pictures(x: Tensor) -> np.ndarray:

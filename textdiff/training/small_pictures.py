@@ -80,7 +80,7 @@ def spoilt(small: Tensor, generator: Generator) -> Tensor:
         ]
     )
     blurred = torch.lerp(small, _mean(small, 3), amount)
-    restroked = torch.lerp(small, _restroked(small, 3, thicker), _STROKES * amount)
+    restroked = torch.lerp(small, _restroked(small, thicker), _STROKES * amount)
     flawed = _where(kind == 0, shifted, _where(kind == 1, blurred, restroked))
     return _where(kind == 3, blotted(small, generator), flawed)
 
@@ -91,7 +91,7 @@ def blotted(small: Tensor, generator: Generator) -> Tensor:
     kind = torch.randint(3, (count,), generator=generator)
     field = torch.randn(count, 1, height // _BLOT_CELL, width // _BLOT_CELL, generator=generator)
     field = F.interpolate(field, size=(height, width), mode="bicubic").to(small)
-    lost = _where(kind == 0, _mean(small, 5), _restroked(small, 3, kind == 1))
+    lost = _where(kind == 0, _mean(small, 5), _restroked(small, kind == 1))
     return torch.lerp(small, lost, ((field - _BLOTTED) * _BLOT_CELL).clamp(0, 1))  # blots with soft edges
 
 
@@ -100,10 +100,11 @@ def _mean(pictures: Tensor, side: int) -> Tensor:
     return F.avg_pool2d(pictures, side, stride=1, padding=side // 2, count_include_pad=False)
 
 
-def _restroked(pictures: Tensor, side: int, thicker: Tensor) -> Tensor:
+def _restroked(pictures: Tensor, thicker: Tensor) -> Tensor:
     """Dark ink grows under a minimum and shrinks under a maximum; light ink the other way round."""
-    grown = -F.max_pool2d(-pictures, side, stride=1, padding=side // 2)
-    return _where(thicker, grown, F.max_pool2d(pictures, side, stride=1, padding=side // 2))
+    lightest = F.max_pool2d(pictures, 3, stride=1, padding=1)
+    darkest = -F.max_pool2d(-pictures, 3, stride=1, padding=1)
+    return _where(thicker, darkest, lightest)
 
 
 def redrawn(small: Tensor, base: Denoiser, generator: Generator) -> Tensor:
