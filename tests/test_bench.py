@@ -139,6 +139,15 @@ def test_processor_has_limits_ours_and_what_became_of_every_rival(setting, monke
     assert table.rows[0][2] == pytest.approx(2 * 1024**3 / 1e9)
 
 
+def test_an_engine_that_answers_something_else_is_no_rival(setting):
+    network = setting.checkpoint.network
+    with torch.no_grad():
+        answer = network(*QUESTION).numpy()
+    rivals.must_agree(network, QUESTION, 1.01 * answer)
+    with pytest.raises(rivals.Missing, match="answers something else, 20% off"):
+        rivals.must_agree(network, QUESTION, 0.8 * answer)
+
+
 class Clock:
     """Every act takes 2 ms, and most of a call's time goes into its convolutions."""
 

@@ -272,8 +272,8 @@ def test_ddim_and_ddpm_start_from_the_same_noise_and_part(written, checkpoint):
         ({"candidate": 3}, "candidate must be a whole number from 0 to 2"),
         ({"text": "x" * 9}, "9 characters"),
         ({"text": "né"}, "never seen"),
-        ({"seed": -1}, "seed"),
-        ({"guidance": 21}, "guidance"),
+        ({"seed": -1}, "Seed"),
+        ({"guidance": 21}, "Guidance"),
         ({"sampler": "euler"}, "euler"),
         ({"eta": 0.5}, "Eta is a setting of the sampler ddim, and this branch goes on with unipc"),
         ({"sampler": "ddim", "eta": 1.5}, "Eta must be a number from 0 to 1"),
@@ -281,7 +281,7 @@ def test_ddim_and_ddpm_start_from_the_same_noise_and_part(written, checkpoint):
         ({"muted": (-1,)}, "muted"),
         ({"text": "longer", "muted": (7,)}, "from 1 to 6"),
         ({"muted": (0, 1, 2)}, "leave START or a character"),
-        ({"of": replace(REQUEST, steps=0)}, "number of steps"),
+        ({"of": replace(REQUEST, steps=0)}, "Steps"),
     ],
 )
 def test_a_branch_that_cannot_be_gets_one_sentence(checkpoint, change, words):

@@ -59,9 +59,9 @@ def test_its_probes_begin_with_the_noise_of_what_it_wrote(laboratory, probe):
 @pytest.mark.parametrize(
     ("change", "muted", "words"),
     [
-        ({"seed": -1}, (1,), "seed"),
-        ({"steps": 251}, (1,), "number of steps"),
-        ({"guidance": float("inf")}, (1,), "guidance"),
+        ({"seed": -1}, (1,), "Seed"),
+        ({"steps": 251}, (1,), "Steps"),
+        ({"guidance": float("inf")}, (1,), "Guidance"),
         ({"text": "é"}, (1,), "never seen"),
         ({}, (3,), "muted character"),
         ({}, (-1,), "muted character"),

@@ -26,12 +26,14 @@ from textdiff.experiments.records import Branch
 from textdiff.noise_schedule import cosine, level
 from textdiff.picture_settings import picture_with_settings, read_settings
 from textdiff.prediction import x0_from_velocity
+from textdiff.request_rules import ONE_CALL, untouched
 from textdiff.run_json import parse
 from textdiff.training import evaluate
 from textdiff.training.fonts import find_faces
 from textdiff.trajectory import Reading, Request
 from textdiff.ui.experiments_panel import request_of
-from textdiff.ui.write_panel import ONE_CALL, build_write_panel
+from textdiff.ui.form_filling import take_usual
+from textdiff.ui.write_panel import build_write_panel
 from textdiff.weight_files import guided_in_one_call
 from textdiff.writer import Writer
 
@@ -108,6 +110,18 @@ def test_a_candidate_alone_equals_itself_in_a_batch_bit_by_bit(checkpoint, autoc
 
 
 # ---- a run
+
+
+@pytest.mark.parametrize(("count", "asked"), [(1, 2), (2, 2), (3, 4), (4, 4)])
+def test_in_bfloat16_an_odd_number_is_asked_as_an_even_one_which_threads_share_out_alike(
+    checkpoint, count, asked
+):
+    recorder = Recorder(checkpoint.network)
+    ask = denoiser(recorder, ids=IDS[:count], one_call=True, autocast=torch.bfloat16, one_by_one=False)
+    belief = ask(X_T[:count], T, watch=False)
+    ((x, _, ids, _),) = recorder.questions
+    assert len(x) == len(ids) == asked and len(belief.x0) == count
+    assert torch.equal(x[:count], X_T[:count]) and torch.equal(ids[-1], IDS[count - 1])
 
 
 def test_a_run_in_one_call_has_no_guess_without_the_text_and_can_be_kept(writer, tmp_path):
@@ -193,7 +207,7 @@ def panel():
 def test_one_call_is_offered_where_the_weights_say_that_they_have_learnt_it(panel, weights, tmp_path):
     with gr.Blocks():
         assert set(panel.fields) - set(build_write_panel().fields) == {"one_call"}
-    assert panel.fields["one_call"].value is ONE_CALL and panel.fields["one_call"] in panel.costly
+    assert panel.fields["one_call"].value is True and panel.fields["one_call"] in panel.costly
     assert guided_in_one_call(weights)
     for wrong in (
         None,
@@ -216,6 +230,14 @@ def test_a_scale_that_was_not_learnt_gets_its_sentence_at_the_guidance(panel, wr
     assert problems(text="Hi", one_call=True) == {}
     assert list(problems(text="Hi", one_call=True, guidance=9)) == ["guidance"]
     assert list(problems(text="Hi", one_call=True, candidates=16, steps=200)) == ["steps"]
+
+
+def test_what_is_usual_goes_with_the_way_to_guide_and_what_was_chosen_stays(panel):
+    assert [panel.fields[name].value for name in ONE_CALL] == [5, "ddpm"]
+    assert take_usual(False, 5, "ddpm") == [3, "unipc"] == [getattr(untouched(), name) for name in ONE_CALL]
+    assert take_usual(True, 3, "unipc") == [5, "ddpm"]
+    assert take_usual(True, 2, "unipc") == [2, "ddpm"]
+    assert take_usual(True, None, "ddim") == [None, "ddim"]
 
 
 # ---- commands
@@ -266,7 +288,7 @@ def test_bench_has_rows_of_one_call_where_the_weights_have_learnt_it(checkpoint)
         patch.setattr(calls, "QUICK", (calls.Way("ddim", 2),))
         one, two = table(checkpoint), table(Checkpoint(lively_unet(), "tiny", "0" * 64, {}))
     assert [row[1:4] for row in one.rows] == [
-        *((5, "always, one call", 5), (8, "always, one call", 8), (10, "always, one call", 10)),
+        *((steps, "always, one call at 5", steps) for steps in (5, 10, 20)),
         (2, "always", 4),
     ]
     assert len(two.rows) == 1

@@ -77,10 +77,10 @@ def test_an_upscaler_that_lies_beside_the_weights_under_their_name_is_used(tmp_p
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--seed", "-1"], "seed"),
+        (["--seed", "-1"], "Seed"),
         (["--weights", "nowhere.safetensors"], "no weights"),
         (["--upscaled", "2", "--upscaler-weights", "nowhere.safetensors"], "no weights"),
-        (["--upscaled", "99"], "large pictures"),
+        (["--upscaled", "99"], "Large pictures"),
         (["--text", "né"], "seen"),
     ],
 )

@@ -42,10 +42,11 @@ class Denoiser:
     network's v, or the eps of the paper is all the same.
 
     A candidate alone equals itself in a batch, bit by bit: in bf16 because the kernels sum in the same order
-    whatever the size of the batch (`bench` looks whether they do on a machine), in fp32, where they do not
-    (measured: up to 2e-6 in v), because it always is alone: `one_by_one` gives each candidate a forward pass
-    of its own. That takes 6 % longer in fp32 and would take 45 % longer in bf16. Switch it off where the last
-    bits do not matter.
+    whatever the size of the batch, if only it is even (two threads share out an odd one otherwise; `bench`
+    looks whether it holds on a machine), so the last of an odd number is asked about twice; in fp32, where
+    they do not (measured: up to 2e-6 in v), because it always is alone: `one_by_one` gives each candidate a
+    forward pass of its own. That takes 6 % longer in fp32 and would take 45 % longer in bf16. Switch it off
+    where the last bits do not matter.
 
     A network that has guidance distilled into it (training/distillation.py) may be asked in `one_call`: it is
     told the scale and guesses at once what the two questions give. There is no guess without the text then.
@@ -120,6 +121,8 @@ class Denoiser:
             null_ids = self.null_ids.expand_as(self.ids)[part]
             x_t, ids = torch.cat([x_t, x_t]), torch.cat([ids, null_ids])
             small = None if small is None else torch.cat([small, small])
+        if len(x_t) % 2 and not self.one_by_one and self.autocast is not None:
+            x_t, ids, small = (_even(part) for part in (x_t, ids, small))
         # One time for all pictures: what depends on the time alone is computed once.
         time = torch.full((1,), t, dtype=torch.float32, device=x_t.device)
         given = () if small is None else (small, torch.zeros_like(time))
@@ -133,3 +136,8 @@ class Denoiser:
             v, attention = (self.ask or self.network)(x_t, time, ids, *given), {}
         v = v.float()
         return v[:count], v[count:] if twice else None, attention
+
+
+def _even(part: Tensor | None) -> Tensor | None:
+    """(B, ...) with the last one repeated."""
+    return None if part is None else torch.cat([part, part[-1:]])

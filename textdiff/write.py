@@ -15,6 +15,7 @@ from tqdm import tqdm
 from textdiff import notebook, run_folder
 from textdiff.checkpoints import load_checkpoint
 from textdiff.readers import READERS
+from textdiff.request_rules import fill_in_usual
 from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import Candidate, Generation, Request, Upscaled
 from textdiff.weight_files import SHIPPED, upscaler_beside
@@ -23,6 +24,7 @@ from textdiff.writer import Progress, Writer
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
+    fill_in_usual(options)
     request = Request(**{field.name: getattr(options, field.name) for field in fields(Request)})
     try:
         checkpoint, upscaler = load_checkpoint(options.weights, options.device), None
@@ -104,8 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--candidates", type=int, default=default.candidates)
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--sampler", choices=STEP_RULES, default=default.sampler)
-    parser.add_argument("--guidance", type=float, default=default.guidance, help="1 means no guidance")
+    parser.add_argument("--sampler", choices=STEP_RULES, help="default: unipc, or ddpm with --fast")
+    parser.add_argument("--guidance", type=float, help="1 means none; default: 3, or 5 with --fast")
     parser.add_argument(
         "--fast",
         dest="one_call",

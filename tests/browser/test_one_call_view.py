@@ -45,9 +45,9 @@ def distilled(tmp_path_factory):
 
 
 def test_a_run_in_one_call_says_where_the_other_guess_is_and_can_be_asked_for_it(visit, distilled):
-    page = visit(url=f"{distilled.url}?text=hello&candidates=2&steps=3&one_call=yes")
+    page = visit(url=f"{distilled.url}?text=hello&candidates=2&steps=3&guidance=3")
     page.locator("#settings > button").click()
-    expect(page.locator("#one_call input")).to_be_checked()
+    expect(page.locator("#one_call input")).to_be_checked()  # as long as nobody says otherwise
     page.locator("#write").click()
     expect(page.locator(".td-pictures .td-lesson")).to_contain_text("never had to guess without the text")
     expect(page.locator(".td-figures figure")).to_have_count(3)
@@ -58,6 +58,17 @@ def test_a_run_in_one_call_says_where_the_other_guess_is_and_can_be_asked_for_it
     expect(page.locator(".td-guidance")).to_contain_text("This run was guided in one call")
     page.get_by_role("button", name="Ask the model").click()
     expect(page.locator(".td-guesses figure")).to_have_count(4)
+
+
+def test_the_usual_scale_changes_with_the_way_to_guide(visit, distilled):
+    page = visit(url=distilled.url)
+    page.locator("#settings > button").click()
+    in_one_call, scale = page.locator("#one_call input"), page.locator("#guidance input")
+    expect(scale).to_have_value("5")
+    in_one_call.uncheck()
+    expect(scale).to_have_value("3")
+    in_one_call.check()
+    expect(scale).to_have_value("5")
 
 
 def test_where_the_model_has_not_learnt_it_nobody_is_asked(visit, site):

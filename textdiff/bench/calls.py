@@ -17,6 +17,7 @@ from textdiff.figures import to_uint8
 from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import SHIFT, sampling_times
 from textdiff.readers import Reader, open_reader
+from textdiff.request_rules import untouched
 from textdiff.samplers import STEP_RULES, initial_noise, sample
 from textdiff.similarity import edit_distance, is_exact
 from textdiff.step_records import as_pictures
@@ -55,7 +56,7 @@ class Way:
             return "never"
         low, high = self.guided_between
         when = "always" if self.guided_between == ALWAYS else f"{low} to {high}"
-        return f"{when}, one call" if self.one_call else when
+        return f"{when}, one call at {self.guidance:g}" if self.one_call else when
 
 
 # The last of each is the rival: the slow way that the others must not fall behind.
@@ -67,7 +68,11 @@ QUICK = (
     Way("ddpm", 50),
 )
 # Before either, where the weights have learnt it.
-ONE_CALL = tuple(Way("unipc", steps, one_call=True) for steps in (5, 8, 10))
+ONE_CALL = tuple(
+    Way(usual.sampler, steps, usual.guidance, one_call=True)
+    for usual in [untouched(one_call=True)]
+    for steps in (5, 10, 20)
+)
 FULL = (
     *(Way("unipc", steps) for steps in (3, 4, 5, 6, 8, 10, 15, 20, 30)),
     *(Way("dpm++2m", steps) for steps in (5, 10, 20)),

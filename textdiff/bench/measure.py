@@ -10,7 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -19,6 +19,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from textdiff.checkpoints import Checkpoint
+from textdiff.request_rules import untouched
 from textdiff.trajectory import Request
 
 # Long and short, one to five lines; no list of prompts is part of the app.
@@ -47,6 +48,11 @@ class Setting:
     repeats: int = 5  # of every timing
     steps: int = Request(text="").steps  # of a run whose time is taken
     full: bool = False  # more settings of the sampler, larger pictures, more of everything
+
+    def request(self, text: str) -> Request:
+        """That of the untouched form of a page around this model."""
+        one_call = self.checkpoint.network.config.distilled_guidance
+        return replace(untouched(one_call=one_call), text=text, steps=self.steps)
 
 
 class Times(dict[str, list[float]]):

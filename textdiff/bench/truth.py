@@ -1,5 +1,7 @@
 """Does speed change what is drawn? The default settings against float32, from the same noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -22,12 +24,13 @@ def table(setting: Setting, reader: Reader | None = None) -> Table:
     network, texts = setting.checkpoint.network, setting.texts
     texts = texts if setting.full else texts[:: max(1, len(texts) // TEXTS)]
     reader = reader or open_reader("rapidocr")
-    way = Way(Request(text="").sampler, setting.steps)
+    request = setting.request(texts[0])
+    way = Way(request.sampler, request.steps, request.guidance, one_call=request.one_call)
     fast = draw(network, texts, way, compute_type(device_of(network)))
     exact = draw(network, texts, way, None)
     difference = np.abs(fast.astype(float) - exact).mean(axis=(1, 2, 3))
     em_fast, em_exact = (score(texts, [r.text for r in reader.read(list(p))])[0] for p in (fast, exact))
-    request = Request(text=texts[0], steps=min(4, setting.steps), candidates=max(CANDIDATES))
+    request = replace(request, steps=min(4, setting.steps), candidates=max(CANDIDATES))
     return Table(
         question="Truth: does speed change what is drawn?",
         columns=("what", "measured", "limit"),
@@ -43,7 +46,8 @@ def table(setting: Setting, reader: Reader | None = None) -> Table:
             ("a candidate alone is the one in a batch", batches_are_harmless(network, request), "yes"),
         ),
         notes=(
-            f"{len(texts)} texts, {setting.steps} steps, guidance 3; alone against batches of {CANDIDATES}.",
+            f"{len(texts)} texts, {way.steps} steps, guidance {way.guidance:g} in "
+            f"{'one call' if way.one_call else 'two calls'}; alone against batches of {CANDIDATES}.",
         ),
     )
 
@@ -52,7 +56,7 @@ def watching_is_harmless(network: UNet, request: Request) -> bool:
     """Whether the noisy pictures of all steps have the same bits, whether somebody looks or not."""
     moves = []
     for watch in (True, False):
-        asked = Request(text=request.text, steps=request.steps, candidates=request.candidates, watch=watch)
+        asked = replace(request, watch=watch)
         moves.append(_pictures(candidate_moves(network, asked, _seeds(asked.candidates))))
     return torch.equal(*moves)
 

@@ -32,7 +32,7 @@ PATIENCE = 60.0  # seconds until an app that does not answer counts as broken
 def table(setting: Setting, laboratory: Writer, weights: Path | None = None) -> Table:
     """Seconds beside what is bearable. `weights` are those of the app; without them it is not started."""
     text = TEXT if laboratory.limits.max_characters >= len(TEXT) else "Hi"
-    request = Request(text=text, steps=setting.steps)
+    request = setting.request(text)
     rows = []
     if weights is not None:
         answering, preview = app_times(weights, text)
@@ -59,7 +59,10 @@ def table(setting: Setting, laboratory: Writer, weights: Path | None = None) -> 
     limits = ("0.5", "3", None, f"{times.seconds(list(times)[4]):.2f}", None)
     rows += [(name, times.seconds(name), limit) for name, limit in zip(times, limits, strict=True)]
     rows.append(("an identical request, all previews included", repeated(laboratory, request), "0.05"))
-    notes = [f"{request.candidates} candidates of {request.steps} steps with the default settings."]
+    calls = "one call" if request.one_call else "two calls"
+    notes = [
+        f"The untouched form: {request.candidates} candidates, {request.steps} steps, guided in {calls}."
+    ]
     if laboratory.limits.large_size:
         row, note = cascade(laboratory, replace(request, upscaled=LARGE_PICTURES))
         rows.append(row)

@@ -20,7 +20,7 @@ def table(setting: Setting, writer: Writer | None = None) -> Table:
     """Time and memory of a run with the default number of candidates."""
     writer = writer or Writer(setting.checkpoint)
     text = TEXT if writer.limits.max_characters >= len(TEXT) else "Hi"
-    whole = Request(text=text, steps=setting.steps, readability=False)
+    whole = replace(setting.request(text), readability=False)
     short = replace(whole, steps=setting.steps if setting.full else min(STEPS, setting.steps))
     with tempfile.TemporaryDirectory() as folder:
         run(writer, replace(short, watch=False))  # what only a first run needs is not what watching costs

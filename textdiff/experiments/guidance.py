@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from textdiff.experiments.records import Guidance
 from textdiff.experiments.replay import Moment, denoiser_for, picture
-from textdiff.model_rules import MAX_GUIDANCE
 from textdiff.noise_schedule import level
+from textdiff.request_rules import NUMBERS
 
 MAX_SCALES = 32
 
@@ -22,8 +22,9 @@ def guidance_at(moment: Moment, scales: Sequence[float]) -> Guidance:
     """
     if not 1 <= len(scales) <= MAX_SCALES:
         raise ValueError(f"Choose 1 to {MAX_SCALES} guidance scales, not {len(scales)}.")
-    if not all(1 <= scale <= MAX_GUIDANCE for scale in scales):
-        raise ValueError(f"Every guidance scale must be a number from 1 to {MAX_GUIDANCE:g}.")
+    low, high, _ = NUMBERS["guidance"]
+    if not all(low <= scale <= high for scale in scales):
+        raise ValueError(f"Every guidance scale must be a number from {low} to {high}.")
 
     # At scale 2 the guided guess is as far beyond the guess with the text as that is beyond the one without.
     twice = denoiser_for(moment.checkpoint, moment.request.text, guidance=2.0)

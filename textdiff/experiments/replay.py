@@ -20,7 +20,7 @@ from textdiff.attention_capture import layers_of
 from textdiff.checkpoints import Checkpoint
 from textdiff.denoiser import Belief, Denoiser
 from textdiff.figures import to_uint8
-from textdiff.model_rules import problem_with_number, problem_with_request
+from textdiff.model_rules import problem_with_request
 from textdiff.noise_schedule import SHIFT, sampling_times
 from textdiff.readers import Reader
 from textdiff.samplers import Move, candidate_seed, initial_noise
@@ -68,9 +68,15 @@ def problem_with(checkpoint: Checkpoint, request: Request, candidate: int, step:
     """One sentence for the person who asked if there is no such step of such a run, else None."""
     return (
         problem_with_request(request, checkpoint.network.config)
-        or problem_with_number("The candidate", candidate, 0, request.candidates - 1)
-        or problem_with_number("The step", step, 0, request.steps - 1)
+        or _problem_with_index("candidate", candidate, request.candidates)
+        or _problem_with_index("step", step, request.steps)
     )
+
+
+def _problem_with_index(name: str, index: int, count: int) -> str | None:
+    if isinstance(index, int) and 0 <= index < count:
+        return None
+    return f"The {name} must be a whole number from 0 to {count - 1}."
 
 
 def alone(request: Request, candidate: int) -> Request:

@@ -18,6 +18,7 @@ from textdiff import alphabet, figures
 from textdiff.checkpoints import load_checkpoint, mismatch
 from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, open_reader
+from textdiff.request_rules import untouched
 from textdiff.training.film_strip import PROMPTS
 from textdiff.training.samples import Prompt, enlarged, model_pictures
 from textdiff.training.scores import OVERALL, Reading, scores
@@ -102,7 +103,13 @@ def main(arguments: list[str] | None = None) -> None:
             raise ValueError(problem)
     except ValueError as error:
         sys.exit(str(error))
-    settings = {"guidance": options.guidance, "sampler": _DEFAULT.sampler, "shift": SHIFT}
+    usual = untouched(one_call=config.distilled_guidance)
+    settings = {
+        "guidance": usual.guidance,
+        "sampler": usual.sampler,
+        "one_call": usual.one_call,
+        "shift": SHIFT,
+    }
     prompts = [Prompt(options.text, OVERALL)]
     small = list(model_pictures(base, prompts, options.samples, options.seed, options.steps, **settings))
     large = list(enlarged(upscaler, small, options.upscaler_steps)) if upscaler else []
@@ -126,7 +133,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--seed", type=int, default=_DEFAULT.seed)
     parser.add_argument("--steps", type=int, default=_DEFAULT.steps)
-    parser.add_argument("--guidance", type=float, default=_DEFAULT.guidance)
     parser.add_argument("--upscaler-steps", type=int, default=_DEFAULT.upscaler_steps)
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--upscaler-weights", type=Path, help="default: NAME-upscaler beside NAME, if any")

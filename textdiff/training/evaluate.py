@@ -27,6 +27,7 @@ from textdiff.denoiser import UPSCALER_GUIDANCE
 from textdiff.model_rules import problem_with_one_call
 from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, Reader, open_reader
+from textdiff.request_rules import fill_in_usual
 from textdiff.samplers import STEP_RULES
 from textdiff.training import cascade, curve, errors, failures, scores
 from textdiff.training.extrapolation import extrapolation
@@ -72,6 +73,7 @@ class Gallery:
 def main(arguments: list[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
+    fill_in_usual(options)
     if not (options.prompts or options.curve):
         parser.error("--prompts says what to draw, --curve which logs to show: one of them is needed.")
     try:
@@ -293,9 +295,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=int, default=1, help="pictures per prompt")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--guidance", type=float, default=default.guidance)
+    parser.add_argument("--guidance", type=float, help="default: 3, or 5 with --fast")
     parser.add_argument("--fast", dest="one_call", action="store_true", help="guidance in one call, not two")
-    parser.add_argument("--sampler", choices=STEP_RULES, default=default.sampler)
+    parser.add_argument("--sampler", choices=STEP_RULES, help="default: unipc, or ddpm with --fast")
     parser.add_argument("--shift", type=float, default=SHIFT, help="how far the steps lean towards the noise")
     parser.add_argument("--reader", choices=READERS, default="rapidocr")
     parser.add_argument("--judge", choices=READERS, help="reads the best samples, which --reader chooses")

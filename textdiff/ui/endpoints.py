@@ -24,6 +24,7 @@ import gradio as gr
 from textdiff.picture_settings import read_settings
 from textdiff.request_link import to_query
 from textdiff.request_rules import checked
+from textdiff.trajectory import Request
 from textdiff.ui.experiments_panel import (
     branched,
     ddim_against_ddpm,
@@ -35,7 +36,6 @@ from textdiff.ui.experiments_panel import (
 from textdiff.ui.run_cache import RunCache
 from textdiff.ui.run_store import address, run_at
 from textdiff.ui.sharing import GONE, shared
-from textdiff.ui.write_panel import DEFAULTS
 
 if TYPE_CHECKING:  # the page answers before torch has been imported
     from textdiff.experiments.laboratory import Laboratory
@@ -45,6 +45,7 @@ OUR_FAULT = (
 )
 BRANCHED = "This run left another one on its way, and no request gives it again; ask about the other one."
 STOPPED = "This run was stopped early, so it cannot be written again."
+DEFAULTS = Request(text="")
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from textdiff.picture_settings import read_settings
 from textdiff.request_link import from_query
-from textdiff.request_rules import checked
+from textdiff.request_rules import ONE_CALL, checked, untouched
 from textdiff.ui.viewer_component import show_answer, show_problem
 from textdiff.ui.write_panel import WritePanel
 
@@ -18,6 +18,13 @@ from textdiff.ui.write_panel import WritePanel
 def use_seed(asked: gr.EventData) -> tuple:
     """The seed of one candidate, for that picture alone, into the form; nothing is started."""
     return asked.seed, 1, show_answer("use_seed", seed=asked.seed)
+
+
+def take_usual(one_call: bool, *values) -> list:
+    """The fields of `ONE_CALL`: what is usual in the other way to guide becomes what is usual in this."""
+    usual, other = (untouched(one_call=way) for way in (one_call, not one_call))
+    pairs = zip(ONE_CALL, values, strict=True)
+    return [getattr(usual, name) if value == getattr(other, name) else value for name, value in pairs]
 
 
 def remember(panel: WritePanel, *values) -> dict:

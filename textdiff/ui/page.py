@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from textdiff.request_rules import ONE_CALL
 from textdiff.ui.answering import EXPERIMENTS, answering, ending
 from textdiff.ui.endpoints import OUR_FAULT, Endpoints
 from textdiff.ui.experiments_panel import trained
-from textdiff.ui.form_filling import following, remember, restore, use_seed
+from textdiff.ui.form_filling import following, remember, restore, take_usual, use_seed
 from textdiff.ui.line import ROOM_BESIDE, TELL_SECONDS, WAITING, Line
 from textdiff.ui.live_training import LiveTraining
 from textdiff.ui.run_cache import RunCache
@@ -121,6 +122,9 @@ def _fill_in(page: gr.Blocks, panel: WritePanel, viewer: gr.HTML, get_writer: Ca
     """The form from a candidate, a picture, a link or memory. Returns what happens when a page is opened."""
     viewer.use_seed(use_seed, None, [panel.fields["seed"], panel.fields["candidates"], viewer], **AT_ONCE)
     restored = [*panel.inputs, panel.picture, viewer]
+    if "one_call" in panel.fields:
+        switch, follow = panel.fields["one_call"], [panel.fields[name] for name in ONE_CALL]
+        switch.input(take_usual, [switch, *follow], follow, **AT_ONCE)
     panel.picture.upload(partial(restore, panel), panel.picture, restored, **AT_ONCE)
     # In the browser alone, and readable there after a restart of the server, too; the text is not in it.
     remembered = gr.BrowserState({}, storage_key="textdiff-settings", secret="textdiff")

@@ -8,7 +8,7 @@ import gradio as gr
 
 from textdiff import alphabet
 from textdiff.cost import in_words
-from textdiff.request_rules import LARGE_PICTURES, NAMES, NUMBERS, number_problem
+from textdiff.request_rules import NAMES, NUMBERS, number_problem, untouched
 from textdiff.trajectory import Request
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ SAMPLERS = (
     ("DDIM", "ddim"),
     ("DDPM, with fresh noise", "ddpm"),
 )
-DEFAULTS = Request(text="")
-ONE_CALL = False  # in an untouched form, where the model has learnt guidance in one call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +87,7 @@ class WritePanel:
 def build_write_panel(large: bool = False, one_call: bool = False) -> WritePanel:
     """Put the form on the page that is being built; what only some models can do is on offer or not: `large`
     pictures, and guidance in `one_call`."""
+    defaults = untouched(large, one_call)
     with gr.Row(elem_id="form"):
         text = gr.Textbox(
             label="Text to write",
@@ -116,44 +115,48 @@ def build_write_panel(large: bool = False, one_call: bool = False) -> WritePanel
     )
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         with gr.Row():
-            candidates = _number("candidates", "Candidates", "Pictures to choose from.")
-            steps = _number("steps", "Steps", "More is finer and slower.")
-            seed = _number("seed", "Seed", "Same seed, same pictures.")
-            guidance = _number("guidance", "Guidance", "Pull towards the text; 1 is none.")
+            candidates = _number("candidates", "Candidates", "Pictures to choose from.", defaults)
+            steps = _number("steps", "Steps", "More is finer and slower.", defaults)
+            seed = _number("seed", "Seed", "Same seed, same pictures.", defaults)
+            guidance = _number("guidance", "Guidance", "Pull towards the text; 1 is none.", defaults)
         with gr.Row():
             sampler = gr.Dropdown(
                 list(SAMPLERS),
-                value=DEFAULTS.sampler,
+                value=defaults.sampler,
                 label="Sampler",
                 info="How steps follow each other.",
                 min_width=140,
             )
             readers = gr.Dropdown(
                 list(NAMES["reader"]),
-                value=DEFAULTS.reader,
+                value=defaults.reader,
                 label="Reader",
                 info="Reads the results back.",
                 min_width=140,
                 elem_id="reader",
             )
-            keep = _number("keep_only_if_above", "Keep only if above", "If one gets there, others go.")
-            delete = _number("delete_under", "Delete under", "What is less alike goes.")
+            keep = _number(
+                "keep_only_if_above", "Keep only if above", "If one gets there, others go.", defaults
+            )
+            delete = _number("delete_under", "Delete under", "What is less alike goes.", defaults)
         if large:
             with gr.Row(elem_id="large"):
                 upscaled = _number(
-                    "upscaled", "Large pictures", "The best, drawn again; 0 is none.", LARGE_PICTURES
+                    "upscaled", "Large pictures", "The best, drawn again; 0 is none.", defaults
                 )
-                upscaler_steps = _number("upscaler_steps", "Steps of the large", "One is read best.")
+                upscaler_steps = _number(
+                    "upscaler_steps", "Steps of the large", "One is read best.", defaults
+                )
         if one_call:
             in_one_call = gr.Checkbox(
-                ONE_CALL,
+                defaults.one_call,
                 label="Guidance in one call",
-                info="Half the work, learned from asking twice; it is read a little worse.",
+                info="Half the work, learned from asking twice. It wants a higher scale.",
                 elem_id="one_call",
             )
         with gr.Row():
             watch = gr.Checkbox(
-                DEFAULTS.watch, label="Keep the attention of every step, to look at it later", min_width=240
+                defaults.watch, label="Keep the attention of every step, to look at it later", min_width=240
             )
             picture = gr.File(
                 label="Restore the settings of a shared picture",
@@ -189,8 +192,8 @@ def _culprit(writer: "Writer", request: Request) -> str:
     return "reader" if writer.problem_with(replace(request, candidates=1, steps=1)) else "steps"
 
 
-def _number(name: str, label: str, info: str, default: float | None = None) -> gr.Number:
+def _number(name: str, label: str, info: str, defaults: Request) -> gr.Number:
     # No minimum and maximum here: Gradio would answer with an error of its own, not with our sentence.
     step = 1 if NUMBERS[name][2] else 0.05
-    value = getattr(DEFAULTS, name) if default is None else default
+    value = getattr(defaults, name)
     return gr.Number(value=value, label=label, info=info, step=step, min_width=140, elem_id=name)
