@@ -63,7 +63,6 @@ class Way:
 QUICK = (
     Way("unipc", 5),
     Way("unipc", 10),
-    Way("dpm++2m", 10),
     Way("dpm++2m", 20),
     Way("ddpm", 50),
 )
@@ -71,7 +70,7 @@ QUICK = (
 ONE_CALL = tuple(
     Way(usual.sampler, steps, usual.guidance, one_call=True)
     for usual in [untouched(one_call=True)]
-    for steps in (5, 10, 20)
+    for steps in (10, 20)
 )
 FULL = (
     *(Way("unipc", steps) for steps in (3, 4, 5, 6, 8, 10, 15, 20, 30)),

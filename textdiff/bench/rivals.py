@@ -76,6 +76,8 @@ def onnx_runtime(network: UNet, question: Question, threads: int) -> tuple[str, 
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # Otherwise its threads go on waiting busily while whoever comes next is measured.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
     names = [one.name for one in session.get_inputs()]
     feed = {name: part.numpy() for name, part in zip(names, question, strict=True)}
