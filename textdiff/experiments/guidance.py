@@ -18,7 +18,7 @@ MAX_SCALES = 32
 def guidance_at(moment: Moment, scales: Sequence[float]) -> Guidance:
     """The answers at `moment`, and the guided x0 for each of 1 to 32 scales, each from 1 to 20.
 
-    Costs two network calls, three pictures in all. Raises ValueError with one sentence on bad scales.
+    Costs two network calls. Raises ValueError with one sentence on bad scales.
     """
     if not 1 <= len(scales) <= MAX_SCALES:
         raise ValueError(f"Choose 1 to {MAX_SCALES} guidance scales, not {len(scales)}.")

@@ -19,7 +19,7 @@ from textdiff.networks.unet import Block
 
 
 def self_attention_at(moment: Moment) -> SelfAttentionMaps:
-    """All heads and cells of all layers, of the guess with the text. Costs one network call, one picture."""
+    """All heads and cells of all layers, of the guess with the text. Costs one network call."""
     denoise = denoiser_for(moment.checkpoint, moment.request.text, guidance=1.0)
     with watch_self_attention(moment.checkpoint.network) as seen:
         denoise(moment.x_t, moment.t)
