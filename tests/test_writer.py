@@ -166,6 +166,7 @@ def test_the_empty_text_is_allowed(writer):
         ({"candidates": 17}, "Candidates"),
         ({"steps": 0}, "Steps"),
         ({"steps": 2.5}, "Steps"),
+        ({"steps": 2.0}, "Steps"),
         ({"guidance": 0.5}, "Guidance"),
         ({"guidance": float("nan")}, "Guidance"),
         ({"candidates": 16, "steps": 200}, "at most 800"),

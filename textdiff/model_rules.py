@@ -14,8 +14,11 @@ def problem_with_request(request: Request, config: ModelConfig) -> str | None:
     """One sentence if no model of this config can answer the request, whatever else is there; else None."""
     if problem := alphabet.problem_with(request.text, config.max_characters, config.max_lines):
         return problem
-    for name in NUMBERS:
-        if problem := number_problem(name, getattr(request, name)):
+    for name, (_, _, whole) in NUMBERS.items():
+        value = getattr(request, name)
+        if whole and not isinstance(value, int):
+            value = None  # 4.0 will do in a form, but a request counts with it
+        if problem := number_problem(name, value):
             return problem
     if request.one_call and (problem := problem_with_one_call(request.guidance, config)):
         return problem

@@ -67,11 +67,8 @@ QUICK = (
     Way("ddpm", 50),
 )
 # Before either, where the weights have learnt it.
-ONE_CALL = tuple(
-    Way(usual.sampler, steps, usual.guidance, one_call=True)
-    for usual in [untouched(one_call=True)]
-    for steps in (10, 20)
-)
+_USUAL = untouched(one_call=True)
+ONE_CALL = tuple(Way(_USUAL.sampler, steps, _USUAL.guidance, one_call=True) for steps in (10, 20))
 FULL = (
     *(Way("unipc", steps) for steps in (3, 4, 5, 6, 8, 10, 15, 20, 30)),
     *(Way("dpm++2m", steps) for steps in (5, 10, 20)),

@@ -25,7 +25,6 @@ TEXT = "Good\nmorning"
 SIDE = 1024  # of the square matrices
 CHANNELS, CELLS = 128, 16  # of the convolution: the middle of our network
 OURS, OURS_FLOAT = "our sampling", "our sampling, float32"
-OURS_ONE_CALL = "our sampling, guided in one call"
 TARGET = 0.6  # of the bf16 matrix rate
 
 

@@ -105,7 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(str(error))
     usual = untouched(one_call=config.distilled_guidance)
     settings = {
-        "guidance": usual.guidance,
+        "guidance": usual.guidance if options.guidance is None else options.guidance,
         "sampler": usual.sampler,
         "one_call": usual.one_call,
         "shift": SHIFT,
@@ -133,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--seed", type=int, default=_DEFAULT.seed)
     parser.add_argument("--steps", type=int, default=_DEFAULT.steps)
+    parser.add_argument("--guidance", type=float, help="default: that of the page's untouched form")
     parser.add_argument("--upscaler-steps", type=int, default=_DEFAULT.upscaler_steps)
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--upscaler-weights", type=Path, help="default: NAME-upscaler beside NAME, if any")
