@@ -12,7 +12,7 @@ from textdiff.denoiser import Denoiser
 from textdiff.noise_schedule import cosine, level
 from textdiff.prediction import x0_from_velocity
 from textdiff.training import train
-from textdiff.training.distillation import Lesson, draw_scales, guidance_missed, guided_velocity
+from textdiff.training.distillation import Lesson, draw_scales, guidance_missed, two_velocities
 from textdiff.training.fonts import find_faces
 from textdiff.training.loss import diffusion_loss, draw_times
 from textdiff.training.optimizer import make_optimizers
@@ -106,7 +106,7 @@ def test_what_is_taught_is_the_guess_that_sampling_makes_in_two_calls(teacher, s
     asked = Denoiser(network=teacher, ids=IDS, null_ids=null_ids(), guidance=scale, one_by_one=False)
     for t in (0.1, 0.7, 0.98):
         times = torch.full((4,), t)
-        v = guided_velocity(teacher, X_T, times, IDS, null_ids(), torch.tensor([scale]))
+        _, v = two_velocities(teacher, X_T, times, IDS, null_ids(), torch.tensor([scale]))
         x0 = x0_from_velocity(X_T, v, *level(cosine, t))
         assert (x0.abs() > 0.999).any()  # some of it was beyond black or white
         torch.testing.assert_close(x0, asked(X_T, t).x0, rtol=1e-4, atol=1e-4)
@@ -115,13 +115,32 @@ def test_what_is_taught_is_the_guess_that_sampling_makes_in_two_calls(teacher, s
 def test_pictures_without_a_scale_are_learnt_as_ever(teacher):
     v = torch.randn(X_T.shape)
     targets = Lesson(teacher, SCALES, null_ids()).targets(X_T, T, IDS, v)
-    guided = guided_velocity(teacher, X_T, T, IDS, null_ids(), SCALES)
+    _, guided = two_velocities(teacher, X_T, T, IDS, null_ids(), SCALES)
     assert torch.equal(targets[1], v[1])
     for k in (0, 2, 3):
         torch.testing.assert_close(targets[k], guided[k], rtol=1e-4, atol=1e-4)
         assert not torch.isclose(targets[k], v[k]).all()
     nobody = Lesson(teacher, torch.zeros(4), null_ids())
     assert torch.equal(nobody.targets(X_T, T, IDS, v), v)
+
+
+def test_who_guides_himself_learns_the_picture_and_what_two_calls_differ_by(teacher):
+    v = torch.randn(X_T.shape)
+    targets = Lesson(teacher, SCALES, null_ids(), self_guided=True).targets(X_T, T, IDS, v)
+    plain, guided = two_velocities(teacher, X_T, T, IDS, null_ids(), SCALES)
+    torch.testing.assert_close(plain, teacher(X_T, T, IDS), rtol=1e-4, atol=1e-4)
+    assert torch.equal(targets[1], v[1])
+    for k in (0, 2, 3):
+        torch.testing.assert_close(targets[k], v[k] + guided[k] - plain[k], rtol=1e-4, atol=1e-4)
+
+
+def test_who_is_right_without_guidance_and_guides_himself_ends_where_two_calls_end(teacher):
+    """The mean of what he is told to answer, over all the pictures, is the guided answer."""
+    plain, guided = two_velocities(teacher, X_T, T, IDS, null_ids(), SCALES.clamp(min=1))
+    lesson = Lesson(teacher, SCALES.clamp(min=1), null_ids(), self_guided=True)
+    spread = torch.randn(X_T.shape)
+    both = [lesson.targets(X_T, T, IDS, plain + sign * spread) for sign in (1, -1)]  # two equally likely
+    torch.testing.assert_close(sum(both) / 2, guided, rtol=1e-4, atol=1e-4)
 
 
 def test_the_network_is_told_the_scales_that_its_answers_are_compared_with(teacher):
@@ -194,7 +213,26 @@ def test_the_null_prompt_is_never_guided(tmp_path, weights):
     assert (scales > 0).tolist() == [False, True] * 4
 
 
-def test_a_resumed_distillation_ends_with_the_very_weights_of_an_uninterrupted_one(tmp_path, weights):
+def test_who_guides_himself_is_asked_as_the_average_of_his_weights_is_by_now(tmp_path):
+    run = Trainer(TINY, tmp_path, "cpu", 0, None, self_guided=True)
+    assert run.network.config.distilled_guidance
+    lesson = run._lesson(np.zeros(4, dtype=bool), 5, torch.Generator().manual_seed(1))
+    assert lesson.teacher is run.ema.network and lesson.self_guided and lesson.scales.any()
+    before = run.ema.network(X_T, T, IDS)
+    run.run(Budget(minutes=None, steps=2))
+    assert not torch.equal(lesson.teacher(X_T, T, IDS), before)
+    assert "guidance_missed_0.9" in (tmp_path / "log.jsonl").read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize("self_guided", [False, True])
+def test_a_resumed_distillation_ends_with_the_very_weights_of_an_uninterrupted_one(
+    tmp_path, weights, self_guided
+):
+    def begun(out, kind=Trainer):
+        out.mkdir(exist_ok=True)
+        teacher = None if self_guided else weights
+        return kind(preset, out, "cpu", 0, weights, teacher=teacher, self_guided=self_guided)
+
     preset, budget = overridden(TINY, ["train.batch=4"]), Budget(minutes=None, steps=4)
 
     class DiesInStep3(Trainer):
@@ -204,12 +242,11 @@ def test_a_resumed_distillation_ends_with_the_very_weights_of_an_uninterrupted_o
                 raise InterruptedError
             return super()._one_step(*arguments)
 
-    whole = distilling(tmp_path / "whole", weights, preset)
+    whole = begun(tmp_path / "whole")
     whole.run(budget)
-    (tmp_path / "resumed").mkdir()
     with pytest.raises(InterruptedError):
-        DiesInStep3(preset, tmp_path / "resumed", "cpu", 0, weights, teacher=weights).run(budget)
-    resumed = distilling(tmp_path / "resumed", weights, preset)
+        begun(tmp_path / "resumed", DiesInStep3).run(budget)
+    resumed = begun(tmp_path / "resumed")
     resumed.resume()
     assert resumed.step == 2
     resumed.run(budget)
@@ -229,12 +266,15 @@ def refusal(capsys, *arguments):
 def test_a_teacher_must_be_there_and_fit(tmp_path, capsys, weights):
     out = ("--out", tmp_path / "run")
     untaught = refusal(capsys, *out, "--set", "model.distilled_guidance=true")
-    assert "name its weights with --teacher" in untaught
+    assert "with --self-guided, or from the weights named by --teacher" in untaught
     assert "leave out --teacher" in refusal(capsys, *out, "--teacher", weights, "--preset", "tiny-upscaler")
     larger = ("--set", "model.image_size=32", "--set", "data.image_size=32")
     assert "pictures of 32 pixels" in refusal(capsys, *out, "--teacher", weights, *larger)
     longer = ("--set", "model.max_characters=9")
     assert "shorter texts" in refusal(capsys, *out, "--teacher", weights, *longer)
+    assert "or has a teacher" in refusal(capsys, *out, "--teacher", weights, "--self-guided")
+    upscaler = ("--preset", "tiny-upscaler", "--self-guided")
+    assert "leave out --teacher and --self-guided" in refusal(capsys, *out, *upscaler)
 
 
 def test_the_command_writes_down_what_it_has_trained(tmp_path, weights):

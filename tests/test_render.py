@@ -171,6 +171,21 @@ def test_sizes_go_up_to_the_largest_that_fits_and_lean_that_way(faces):
     assert np.mean(np.array(heights) >= of[18]) > 0.6
 
 
+def test_the_largest_share_is_as_large_as_fits_and_another_pixel_would_not(faces):
+    mono = [face for face in faces if (face.family, face.style) == ("DejaVu Sans Mono", "Bold")]
+    settings = {"min_font_px": 8, "max_font_px": 12}
+
+    def heights(text, **others):
+        renderer = Renderer(replace(FULL, **settings | others), mono)
+        return [np.ptp(renderer.render(text, rng(seed)).boxes[0, [1, 3]]) for seed in range(60)]
+
+    for text in ("abcdefgh", "abcdefghi", "abcdefghijkl", "a\nb\nc\nd\ne"):
+        assert set(heights(text, largest_share=1.0)) == {max(heights(text))}
+    never, some = (np.array(heights("ab", largest_share=share)) for share in (0.0, 0.5))
+    assert len(set(never)) > 2 and 1 < len(set(some)) and set(some) <= set(never)
+    assert np.mean(some == max(some)) > np.mean(never == max(never)) + 0.1
+
+
 def test_text_too_long_for_the_smallest_size_is_refused(faces):
     with pytest.raises(ValueError, match="8 pixels"):
         Renderer(FULL, faces).render("MMMMMMMMMMMMMMMMMMMM", rng())

@@ -45,7 +45,7 @@ class ModelConfig:
     axial_positions: bool = True
     taught_attention: bool = True  # head 0 of each text-to-image attention from 16x16 on learns the boxes
     # Base models only, and not the seed's: it can be told a guidance scale and answers in one call instead of
-    # two. Learnt from a teacher, see training/distillation.py; training with `--teacher` switches it on.
+    # two. See training/distillation.py; training with `--teacher` or `--self-guided` switches it on.
     distilled_guidance: bool = False
 
 
@@ -66,6 +66,8 @@ class DataConfig:
     fonts: str = "first"  # a font set of training/fonts.py: "first" (plain, widely legible faces) or "all"
     # Of the texts that fit the set's first face, the share set in it; 0 makes all families alike.
     first_face_share: float = 0.0
+    # Of the texts, the share that is as large as fits, up to max_font_px; the sizes of the others are drawn.
+    largest_share: float = 0.0
     backgrounds: tuple[str, ...] = ("flat",)  # of training/backgrounds.py, each as often as any other
     max_inks: int = 1  # colours of the text; a picture has one to so many, a word has one
     longest_line: int = 13  # characters; more than text_source.py writes are put together from its lines
@@ -93,7 +95,7 @@ class TrainConfig:
     logit_mean: float = 1.3
     logit_std: float = 0.9
     checkpoint_minutes: float = 10.0
-    guided_share: float = 0.75  # of the pictures with a text, learn a `--teacher`'s guided answer instead
+    guided_share: float = 0.75  # of the pictures with a text, learn a guided answer instead
 
     # Upscalers only: how wrong the small pictures are that they learn from, see training/small_pictures.py.
     small_t: float = 0.4  # noise up to this time is added to every small picture (the original: 600 of 1000)

@@ -1,8 +1,15 @@
-"""Guidance in one call: a network is taught to say at once what its teacher says in two.
+"""Guidance in one call: a network is taught to say at once what takes two calls otherwise.
 
-Stage one of Meng et al. 2023 (On distillation of guided diffusion models), section 3.1: the student is told
-the guidance scale and learns the teacher's guided answer, at every scale that it may be asked about. The
-answers are those of the teacher's clean pictures kept inside [-1, 1], as sampling keeps them (denoiser.py).
+Either a teacher says it, a frozen network. That is stage one of Meng et al. 2023 (On distillation of guided
+diffusion models), section 3.1: the student is told the guidance scale and learns the teacher's guided answer,
+at every scale that it may be asked about, and cannot become better than the teacher.
+
+Or the network guides itself: it learns from the picture, as ever, and what guidance adds comes from the
+average of its own weights, asked without a scale. That is the idea of Tang et al. 2025 (Diffusion models
+without classifier-free guidance), whose network knows a single scale and is asked at that one: asked without,
+it cannot be led astray by what it has been led to.
+
+The answers are those of clean pictures kept inside [-1, 1], as sampling keeps them (denoiser.py).
 
 Legend: B pictures, T tokens.
 """
@@ -30,27 +37,29 @@ def draw_scales(count: int, share: float, generator: Generator) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What there is to learn from a teacher about one batch."""
+    """What there is to learn about guidance from one batch."""
 
-    teacher: UNet  # frozen
+    teacher: UNet  # frozen, or the average of the network's own weights
     scales: Tensor  # (B,) guidance scales; 0 for a picture that is learnt as ever
     null_ids: Tensor  # (1, T) int64, the null prompt
+    self_guided: bool = False  # only what guidance adds is the teacher's, the rest is the picture's
 
     def targets(self, x_t: Tensor, t: Tensor, ids: Tensor, v: Tensor) -> Tensor:
-        """v (B, 3, H, W), and where there is a scale the teacher's guided v in its place."""
+        """v (B, 3, H, W); where there is a scale the teacher's guided v instead, or v and what that adds."""
         guided, v = self.scales > 0, v.clone()
         if guided.any():
-            v[guided] = guided_velocity(
+            plain, both = two_velocities(
                 self.teacher, x_t[guided], t[guided], ids[guided], self.null_ids, self.scales[guided]
             )
+            v[guided] = v[guided] + both - plain if self.self_guided else both
         return v
 
 
 @torch.no_grad()
-def guided_velocity(
+def two_velocities(
     teacher: UNet, x_t: Tensor, t: Tensor, ids: Tensor, null_ids: Tensor, scales: Tensor
-) -> Tensor:
-    """The v (B, 3, H, W) of the guided clean picture inside [-1, 1]; both questions in one batch.
+) -> tuple[Tensor, Tensor]:
+    """v (B, 3, H, W) without guidance, and of the guided clean picture inside [-1, 1]; asked in one batch.
 
     x_t (B, 3, H, W), t (B,), ids (B, T), null_ids (1, T), scales (B,) or (1,).
     """
@@ -59,7 +68,7 @@ def guided_velocity(
     answers = teacher(both, torch.cat([t, t]), torch.cat([ids, null_ids.expand_as(ids)])).float().chunk(2)
     x0, unconditional = (x0_from_velocity(x_t, answer, alpha, sigma) for answer in answers)
     x0 = (unconditional + scales[:, None, None, None] * (x0 - unconditional)).clamp(-1, 1)
-    return velocity(x0, eps_from_x0(x_t, x0, alpha, sigma), alpha, sigma)
+    return answers[0], velocity(x0, eps_from_x0(x_t, x0, alpha, sigma), alpha, sigma)
 
 
 @torch.no_grad()
@@ -77,8 +86,7 @@ def guidance_missed(
     x_t = add_noise(x0, eps, *levels)
     answers = (
         student(x_t, times, ids, scales).float(),
-        teacher(x_t, times, ids).float(),
-        guided_velocity(teacher, x_t, times, ids, null_ids, scales),
+        *two_velocities(teacher, x_t, times, ids, null_ids, scales),
     )
     one, plain, two = (x0_from_velocity(x_t, v, *levels).clamp(-1, 1) for v in answers)
     return ((one - two).square().mean() / (plain - two).square().mean()).item()

@@ -99,7 +99,8 @@ class Renderer:
         """The text in a random face, size, alignment, place and colours, all of it inside the picture.
 
         The size lies between `smallest_px` (default: the config's smallest) and the largest that fits, more
-        often in the upper half. Raises ValueError if the text fits in no face.
+        often in the upper half; for the config's `largest_share` it is the largest. Raises ValueError if the
+        text fits in no face.
         """
         smallest = self.config.min_font_px if smallest_px is None else smallest_px
         lines = text.split("\n")
@@ -110,13 +111,19 @@ class Renderer:
             order = chances.cumsum()
             face = int(np.searchsorted(order, rng.random() * order[-1], side="right"))
             most = min(int(largest[face]), self.config.max_font_px)
-            size = smallest + int((most - smallest + 1) * np.sqrt(rng.random()))
+            size = self._size(smallest, most, rng)
             for px in range(size, smallest - 1, -1):  # rounded advances may need a smaller size
                 layout = self._layout(self._typeface(face, px), codes, rng)
                 if layout is not None:
                     return self._draw(text, codes, self._typeface(face, px), layout, rng)
             chances[face] = 0.0
         raise ValueError(f"The text does not fit into the picture at {smallest} pixels.")
+
+    def _size(self, smallest: int, most: int, rng: np.random.Generator) -> int:
+        share = self.config.largest_share
+        if share and rng.random() < share:
+            return most
+        return smallest + int((most - smallest + 1) * np.sqrt(rng.random()))
 
     def _largest_px(self, codes: list[np.ndarray]) -> np.ndarray:
         """(faces,) the largest size at which the lines should fit; advances scale with the size."""

@@ -7,7 +7,8 @@ randomness is a function of the seed and the step, so that a resumed run equals 
 With `--warm-start WEIGHTS`, training begins from every tensor of these weights whose name and shape the
 network has: from all of them where it is the same network, from the inside where it has one level more.
 
-With `--teacher WEIGHTS` it learns to be guided in one call instead of two: see training/distillation.py.
+With `--teacher WEIGHTS` it learns to be guided in one call instead of two, with `--self-guided` without a
+teacher: see training/distillation.py.
 """
 
 import argparse
@@ -79,9 +80,11 @@ class Trainer:
         base: Path | None = None,
         film: Sequence[str] = PROMPTS,
         teacher: Path | None = None,
+        self_guided: bool = False,
     ) -> None:
+        self.self_guided = self_guided
         self.teacher = load_checkpoint(teacher, device).network if teacher else None
-        preset = _taught_by(self.teacher, preset)
+        preset = _taught_by(self.teacher, preset, self_guided)
         self.preset, self.out, self.device, self.workers = preset, out, device, workers
         self.film = film
         self.rank = dist.get_rank() if dist.is_initialized() else 0
@@ -100,6 +103,8 @@ class Trainer:
         self.base = _base_of(preset.model, load_checkpoint(base, device).network) if base else None
         self.network = network.requires_grad_(True).train().to(device, memory_format=torch.channels_last)
         self.ema = EMA(self.network, preset.train.ema_decay)
+        if self_guided:
+            self.teacher = self.ema.network
         self.optimizers = make_optimizers(self.network, preset.train)
         self.base_rates = [group["lr"] for optimizer in self.optimizers for group in optimizer.param_groups]
         self.step, self.pictures, self.minutes = 0, 0, 0.0
@@ -221,14 +226,14 @@ class Trainer:
             return None
         scales = draw_scales(len(nulled), self.preset.train.guided_share, generator)
         scales[torch.from_numpy(nulled)] = 0
-        return Lesson(self.teacher, scales.to(self.device), self._null_ids(length))
+        return Lesson(self.teacher, scales.to(self.device), self._null_ids(length), self.self_guided)
 
     def _null_ids(self, length: int) -> Tensor:
         null_ids = alphabet.null_prompt(1, self.preset.model.max_characters)[:, :length]
         return torch.from_numpy(null_ids).to(self.device)
 
     def _missed(self) -> dict[str, float]:
-        """How much of a teacher's guidance the average of the weights does not know yet."""
+        """How much of the guidance in two calls the average of the weights does not know in one yet."""
         if self.teacher is None:
             return {}
         x0 = as_x0(self.validation, self.device)
@@ -297,19 +302,21 @@ def _base_of(upscaler: ModelConfig, base: UNet) -> UNet:
     return base
 
 
-def _taught_by(teacher: UNet | None, preset: Preset) -> Preset:
-    """The preset of a network that learns guidance from the teacher; without one, the preset itself.
+def _taught_by(teacher: UNet | None, preset: Preset, self_guided: bool) -> Preset:
+    """The preset of a network that learns guidance, from the teacher or by itself; else the preset itself.
 
-    Raises ValueError if the teacher cannot answer what the network will be asked, or if there is none.
+    Raises ValueError if there is neither or both, or the teacher cannot answer what the network is asked.
     """
     model = preset.model
-    if teacher is None:
+    if self_guided and teacher is not None:
+        raise ValueError("A network guides itself or has a teacher: leave out --self-guided or --teacher.")
+    if not self_guided and teacher is None:
         if model.distilled_guidance:
-            raise ValueError("Guidance is distilled from a teacher: name its weights with --teacher.")
+            raise ValueError("Guidance is learnt with --self-guided, or from the weights named by --teacher.")
         return preset
-    theirs = teacher.config
+    theirs = teacher.config if teacher else model
     if (theirs.kind, model.kind) != (BASE, BASE):
-        raise ValueError("An upscaler draws without guidance: leave out --teacher.")
+        raise ValueError("An upscaler draws without guidance: leave out --teacher and --self-guided.")
     if (theirs.image_size, theirs.log_snr_shift) != (model.image_size, model.log_snr_shift):
         raise ValueError(f"The teacher must draw pictures of {model.image_size} pixels from the same noise.")
     if theirs.max_characters < model.max_characters or theirs.max_lines < model.max_lines:
@@ -350,6 +357,9 @@ def main(arguments: list[str] | None = None) -> None:
         "--base", type=Path, help="redraw some of an upscaler's small pictures with these weights"
     )
     parser.add_argument("--teacher", type=Path, help="learn the guidance of these weights, in one call")
+    parser.add_argument(
+        "--self-guided", action="store_true", help="learn to be guided in one call, without a teacher"
+    )
     parser.add_argument("--film", nargs="+", default=PROMPTS, metavar="TEXT", help="what the strips show")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw pictures")
@@ -377,6 +387,7 @@ def main(arguments: list[str] | None = None) -> None:
             options.base,
             options.film,
             options.teacher,
+            options.self_guided,
         )
         if options.resume:
             trainer.resume()
