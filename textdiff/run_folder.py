@@ -23,14 +23,12 @@ import os
 import re
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image
 
 from textdiff import similarity
 from textdiff.run_json import FORMAT, MAX_PNG_BYTES, RANGES, UPSCALED_PICTURES, picture_files
@@ -220,5 +218,10 @@ def _atlas(levels: np.ndarray, resolution: int) -> np.ndarray:
 
 
 def _write_png(levels: np.ndarray, file: Path) -> None:
-    # Run-length strategy: on attention atlases it is faster than deflate's level 1 and the files are smaller.
-    Image.fromarray(np.ascontiguousarray(levels)).save(file, "PNG", compress_type=zlib.Z_RLE)
+    import cv2  # not at the top: a page is there before the first run
+
+    blue_first = levels if levels.ndim == 2 else levels[..., ::-1]
+    # Half of the time that Pillow takes, which looks for the best filter of every row; the files are a tenth
+    # larger.
+    _, encoded = cv2.imencode(".png", np.ascontiguousarray(blue_first))
+    file.write_bytes(encoded.tobytes())
