@@ -12,7 +12,7 @@ from fakes import fake_generation
 from oracles import ReadsHi, Recorder, ids_of, lively_unet, null_ids
 
 import textdiff.write as write
-from textdiff import run_folder, run_loading
+from textdiff import notebook, run_folder, run_loading
 from textdiff import writer as writer_module
 from textdiff.attention_capture import watch_attention
 from textdiff.bench import calls
@@ -26,11 +26,12 @@ from textdiff.experiments.records import Branch
 from textdiff.noise_schedule import cosine, level
 from textdiff.picture_settings import picture_with_settings, read_settings
 from textdiff.prediction import x0_from_velocity
-from textdiff.request_rules import ONE_CALL, untouched
+from textdiff.request_rules import ONE_CALL, filled_in, untouched
 from textdiff.run_json import parse
 from textdiff.training import evaluate
 from textdiff.training.fonts import find_faces
 from textdiff.trajectory import Reading, Request
+from textdiff.ui.endpoints import Endpoints
 from textdiff.ui.experiments_panel import request_of
 from textdiff.ui.form_filling import take_usual
 from textdiff.ui.write_panel import build_write_panel
@@ -243,16 +244,59 @@ def test_what_is_usual_goes_with_the_way_to_guide_and_what_was_chosen_stays(pane
 # ---- commands
 
 
-def test_the_command_line_writes_in_one_call(weights, tmp_path, capsys):
-    write.main(
-        ["--text", "Hi", "--steps", "2", "--weights", str(weights), "--fast", "--out", str(tmp_path / "run")]
-    )
-    assert run_loading.load(tmp_path / "run").request.one_call
+def test_what_nobody_said_is_as_on_the_untouched_page_around_the_same_model():
+    nothing = dict.fromkeys(("guidance", "sampler", "one_call"))
+    for learnt in (False, True):
+        usual = untouched(one_call=learnt)
+        assert filled_in(nothing, learnt) == {name: getattr(usual, name) for name in nothing}
+        assert filled_in({"one_call": False, "guidance": None}, learnt)["guidance"] == 3
+        assert filled_in({"one_call": True, "guidance": None}, learnt)["guidance"] == 5
+        assert filled_in({"one_call": None, "guidance": 1.5, "seed": 0}, learnt)["guidance"] == 1.5
+    assert filled_in({"seed": 0, "text": None}, True) == {"seed": 0, "text": None}
+
+
+def test_the_command_line_writes_in_one_call_where_that_is_learnt_unless_told_otherwise(weights, tmp_path):
     save_checkpoint(lively_unet(), tmp_path / "tiny.safetensors", {})
+
+    def request(weights, *options) -> Request:
+        how = ["--text", "Hi", "--steps", "2", "--weights", str(weights), "--out", str(tmp_path / "run")]
+        write.main([*how, *options])
+        return run_loading.load(tmp_path / "run").request
+
+    assert request(weights) == replace(untouched(one_call=True), text="Hi", steps=2)
+    assert request(weights, "--no-one-call") == Request(text="Hi", steps=2)
+    assert request(tmp_path / "tiny.safetensors") == Request(text="Hi", steps=2)
     with pytest.raises(SystemExit, match="has not learnt"):
-        write.main(
-            ["--text", "Hi", "--steps", "2", "--weights", str(tmp_path / "tiny.safetensors"), "--fast"]
-        )
+        request(tmp_path / "tiny.safetensors", "--one-call")
+
+
+def test_a_notebook_and_a_program_ask_as_the_untouched_page_does(weights, tmp_path, monkeypatch):
+    asked = []
+
+    class Noting:
+        def write(self, *request):
+            asked.append(request[-1])
+            yield None
+
+    monkeypatch.setattr(notebook, "SHIPPED", weights)
+    monkeypatch.setattr(notebook, "_writer", lambda **_: Noting())
+    notebook.write("Hi", seed=3)
+    notebook.write("Hi", seed=3, one_call=False)
+    for one_call in (True, False):
+        list(Endpoints(Noting, _Keeping(Noting()), tmp_path, tmp_path, one_call).write("Hi", seed=3))
+    in_one, in_two = (replace(untouched(one_call=way), text="Hi", seed=3) for way in (True, False))
+    assert asked == [in_one, in_two, in_one, in_two]
+
+
+class _Keeping:
+    """A cache that asks the writer."""
+
+    def __init__(self, writer):
+        self.writer = writer
+
+    def write(self, _, request):
+        list(self.writer.write(request))
+        return iter(())
 
 
 def test_an_evaluation_can_be_of_either_way_and_says_of_which(weights, tmp_path, monkeypatch):
@@ -267,10 +311,10 @@ def test_an_evaluation_can_be_of_either_way_and_says_of_which(weights, tmp_path,
         settings = json.loads((tmp_path / "report.json").read_text())["settings"]
         return settings["one_call"], (tmp_path / "00000.png").read_bytes()
 
-    (fast, picture), (in_two, other) = drawn("--fast"), drawn()
+    (fast, picture), (in_two, other) = drawn(), drawn("--no-one-call")
     assert fast and not in_two and picture != other
     with pytest.raises(SystemExit, match="at most 8"):
-        evaluate.main([*command, "--fast", "--guidance", "9"])
+        evaluate.main([*command, "--guidance", "9"])
 
 
 def test_bench_has_rows_of_one_call_where_the_weights_have_learnt_it(checkpoint):

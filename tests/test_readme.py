@@ -93,7 +93,8 @@ def test_the_other_options_that_the_prose_names_exist():
     options = set(re.findall(r"`(--[\w-]+)", README))
     assert options
     for option in options:
-        assert f'"{option}"' in sources, option
+        either = f'"{option.replace("--no-", "--")}",\n        action=argparse.BooleanOptionalAction'
+        assert f'"{option}"' in sources or either in sources, option
 
 
 def test_install_and_open_and_install_and_test_are_one_line_each():

@@ -3,14 +3,16 @@
 from functools import lru_cache
 
 from textdiff.checkpoints import load_checkpoint
+from textdiff.request_rules import ONE_CALL, filled_in
 from textdiff.trajectory import Generation, Request
-from textdiff.weight_files import SHIPPED, upscaler_beside
+from textdiff.weight_files import SHIPPED, guided_in_one_call, upscaler_beside
 from textdiff.writer import Writer
 
 
 def write(text: str, **settings) -> Generation:
     """What `textdiff.write` says. The model is loaded once."""
-    request = Request(text=text, **settings)
+    said = {"text": text, "one_call": None} | dict.fromkeys(ONE_CALL) | settings
+    request = Request(**filled_in(said, guided_in_one_call(SHIPPED)))
     *_, generation = _writer(upscaling=request.upscaled > 0).write(request)
     return generation
 

@@ -4,7 +4,6 @@ A request may come from a link or a picture that anybody made, so `checked` beli
 the model, its alphabet and the length of its texts, is the writer's to judge.
 """
 
-import argparse
 import dataclasses
 import math
 import re
@@ -46,12 +45,15 @@ def untouched(large: bool = False, one_call: bool = False) -> Request:
     return dataclasses.replace(request, **ONE_CALL) if one_call else request
 
 
-def fill_in_usual(options: argparse.Namespace) -> None:
-    """What a command was not told, and what is usual depends on whether guidance takes one call."""
-    usual = untouched(one_call=options.one_call)
-    for name in ONE_CALL:
-        if getattr(options, name) is None:
-            setattr(options, name, getattr(usual, name))
+def filled_in(values: dict, learnt: bool) -> dict:
+    """The values of fields; where `one_call` or a field of `ONE_CALL` is None, what is usual in its place.
+
+    `learnt`: the model has learnt guidance in one call, which is then the usual way.
+    """
+    said = values.get("one_call")
+    usual = untouched(one_call=learnt if said is None else said)
+    left_out = [name for name in ("one_call", *ONE_CALL) if name in values and values[name] is None]
+    return values | {name: getattr(usual, name) for name in left_out}
 
 
 def number_problem(name: str, value: float | None) -> str | None:

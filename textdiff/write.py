@@ -15,7 +15,7 @@ from tqdm import tqdm
 from textdiff import notebook, run_folder
 from textdiff.checkpoints import load_checkpoint
 from textdiff.readers import READERS
-from textdiff.request_rules import fill_in_usual
+from textdiff.request_rules import filled_in
 from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import Candidate, Generation, Request, Upscaled
 from textdiff.weight_files import SHIPPED, upscaler_beside
@@ -24,13 +24,13 @@ from textdiff.writer import Progress, Writer
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    fill_in_usual(options)
-    request = Request(**{field.name: getattr(options, field.name) for field in fields(Request)})
     try:
         checkpoint, upscaler = load_checkpoint(options.weights, options.device), None
         large_weights = options.upscaler_weights or upscaler_beside(options.weights)
         if options.upscaled and large_weights:
             upscaler = load_checkpoint(large_weights, options.device)
+        said = {field.name: getattr(options, field.name) for field in fields(Request)}
+        request = Request(**filled_in(said, checkpoint.network.config.distilled_guidance))
         writer = Writer(checkpoint, upscaler, options.allow_download)
         generation = _written(writer, request)
         if options.out:
@@ -106,13 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--candidates", type=int, default=default.candidates)
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--sampler", choices=STEP_RULES, help="default: unipc, or ddpm with --fast")
-    parser.add_argument("--guidance", type=float, help="1 means none; default: 3, or 5 with --fast")
+    parser.add_argument("--sampler", choices=STEP_RULES, help="default: ddpm in one call, unipc in two")
+    parser.add_argument("--guidance", type=float, help="1 means none; default: 5 in one call, 3 in two")
     parser.add_argument(
-        "--fast",
-        dest="one_call",
-        action="store_true",
-        help="guidance in one call instead of two, which the model must have learnt",
+        "--one-call",
+        action=argparse.BooleanOptionalAction,
+        help="guidance in one network call a step or in two; default: in one if the model has learnt that",
     )
     parser.add_argument("--reader", choices=READERS, default=default.reader)
     parser.add_argument("--keep-only-if-above", type=float, default=default.keep_only_if_above)

@@ -18,7 +18,7 @@ from textdiff import alphabet, figures
 from textdiff.checkpoints import load_checkpoint, mismatch
 from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, open_reader
-from textdiff.request_rules import untouched
+from textdiff.request_rules import filled_in
 from textdiff.training.film_strip import PROMPTS
 from textdiff.training.samples import Prompt, enlarged, model_pictures
 from textdiff.training.scores import OVERALL, Reading, scores
@@ -103,13 +103,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise ValueError(problem)
     except ValueError as error:
         sys.exit(str(error))
-    usual = untouched(one_call=config.distilled_guidance)
-    settings = {
-        "guidance": usual.guidance if options.guidance is None else options.guidance,
-        "sampler": usual.sampler,
-        "one_call": usual.one_call,
-        "shift": SHIFT,
-    }
+    said = {"guidance": options.guidance, "sampler": None, "one_call": None}
+    settings = filled_in(said, config.distilled_guidance) | {"shift": SHIFT}
     prompts = [Prompt(options.text, OVERALL)]
     small = list(model_pictures(base, prompts, options.samples, options.seed, options.steps, **settings))
     large = list(enlarged(upscaler, small, options.upscaler_steps)) if upscaler else []

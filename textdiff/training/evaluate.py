@@ -23,11 +23,12 @@ from tqdm import tqdm
 
 from textdiff import alphabet
 from textdiff.checkpoints import Checkpoint, load_checkpoint, mismatch
+from textdiff.config import ModelConfig
 from textdiff.denoiser import UPSCALER_GUIDANCE
 from textdiff.model_rules import problem_with_one_call
 from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, Reader, open_reader
-from textdiff.request_rules import fill_in_usual
+from textdiff.request_rules import filled_in
 from textdiff.samplers import STEP_RULES
 from textdiff.training import cascade, curve, errors, failures, scores
 from textdiff.training.extrapolation import extrapolation
@@ -73,7 +74,6 @@ class Gallery:
 def main(arguments: list[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
-    fill_in_usual(options)
     if not (options.prompts or options.curve):
         parser.error("--prompts says what to draw, --curve which logs to show: one of them is needed.")
     try:
@@ -82,11 +82,11 @@ def main(arguments: list[str] | None = None) -> None:
             _show_curve(options.curve, options.figure)
             return
         task = _prepare(options)
+        settings = _settings(options, task.checkpoint.network.config)
     except ValueError as error:
         sys.exit(str(error))
-    settings = {name: getattr(options, name) for name in SETTINGS}
     model = _read(task.reader, model_pictures(task.checkpoint, task.prompts, **settings))
-    sweep = _sweep(task, model, options)
+    sweep = _sweep(task, model, settings["sampler"], options)
     large = next(iter(sweep.values()), None)
     clean, held_out = (_clean(task, faces, options) for faces in (task.faces, task.held_out))
     result = _report(task, {**settings, "fonts": options.fonts}, model, clean, held_out)
@@ -128,8 +128,6 @@ def _prepare(options: argparse.Namespace) -> Task:
     if options.log:
         curve.place_in_training(checkpoint.info)
     config = checkpoint.network.config
-    if options.one_call and (problem := problem_with_one_call(options.guidance, config)):
-        raise ValueError(problem)
     for prompt in prompts:
         if problem := alphabet.problem_with(prompt.text, config.max_characters, config.max_lines):
             raise ValueError(f"{prompt.text!r}: {problem}")
@@ -148,11 +146,21 @@ def _prepare(options: argparse.Namespace) -> Task:
     )
 
 
-def _sweep(task: Task, model: Gallery, options: argparse.Namespace) -> dict[tuple[int, float], Gallery]:
+def _settings(options: argparse.Namespace, config: ModelConfig) -> dict:
+    """How the samples are drawn. Raises ValueError if this model cannot be asked so."""
+    settings = filled_in({name: getattr(options, name) for name in SETTINGS}, config.distilled_guidance)
+    if settings["one_call"] and (problem := problem_with_one_call(settings["guidance"], config)):
+        raise ValueError(problem)
+    return settings
+
+
+def _sweep(
+    task: Task, model: Gallery, sampler: str, options: argparse.Namespace
+) -> dict[tuple[int, float], Gallery]:
     """(steps, guidance) of the upscaler -> the samples as it enlarges them."""
     if task.upscaler is None:
         return {}
-    sampler = Request(text="", sampler=options.sampler).upscaler_sampler
+    sampler = Request(text="", sampler=sampler).upscaler_sampler
     return {
         (steps, scale): _read(task.reader, enlarged(task.upscaler, model.pictures, steps, sampler, scale))
         for steps, scale in product(options.upscaler_steps, options.upscaler_guidance)
@@ -295,9 +303,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=int, default=1, help="pictures per prompt")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--guidance", type=float, help="default: 3, or 5 with --fast")
-    parser.add_argument("--fast", dest="one_call", action="store_true", help="guidance in one call, not two")
-    parser.add_argument("--sampler", choices=STEP_RULES, help="default: unipc, or ddpm with --fast")
+    parser.add_argument("--guidance", type=float, help="default: 5 in one call, 3 in two")
+    parser.add_argument(
+        "--one-call",
+        action=argparse.BooleanOptionalAction,
+        help="guidance in one network call a step or in two; default: in one if the model has learnt that",
+    )
+    parser.add_argument("--sampler", choices=STEP_RULES, help="default: ddpm in one call, unipc in two")
     parser.add_argument("--shift", type=float, default=SHIFT, help="how far the steps lean towards the noise")
     parser.add_argument("--reader", choices=READERS, default="rapidocr")
     parser.add_argument("--judge", choices=READERS, help="reads the best samples, which --reader chooses")

@@ -23,7 +23,7 @@ import gradio as gr
 
 from textdiff.picture_settings import read_settings
 from textdiff.request_link import to_query
-from textdiff.request_rules import checked
+from textdiff.request_rules import checked, filled_in
 from textdiff.trajectory import Request
 from textdiff.ui.experiments_panel import (
     branched,
@@ -77,11 +77,18 @@ class Endpoints:
     of_files = ("settings", "settings_of_picture", "export")
 
     def __init__(
-        self, get_writer: Callable[[], "Laboratory"], cache: RunCache, recorded_runs: Path, runs: Path
+        self,
+        get_writer: Callable[[], "Laboratory"],
+        cache: RunCache,
+        recorded_runs: Path,
+        runs: Path,
+        one_call: bool = False,
     ) -> None:
+        """`one_call`: the model has learnt guidance in one call. The rest is the page's own."""
         self._get_writer = get_writer
         self._cache = cache
         self._folders = recorded_runs, runs
+        self._one_call = one_call
 
     @_told
     def write(
@@ -90,15 +97,15 @@ class Endpoints:
         candidates: int = DEFAULTS.candidates,
         steps: int = DEFAULTS.steps,
         seed: int = DEFAULTS.seed,
-        guidance: float = DEFAULTS.guidance,
-        sampler: str = DEFAULTS.sampler,
+        guidance: float | None = None,
+        sampler: str | None = None,
         reader: str = DEFAULTS.reader,
         keep_only_if_above: float = DEFAULTS.keep_only_if_above,
         delete_under: float = DEFAULTS.delete_under,
         watch: bool = DEFAULTS.watch,
         upscaled: int = DEFAULTS.upscaled,
         upscaler_steps: int = DEFAULTS.upscaler_steps,
-        one_call: bool = DEFAULTS.one_call,
+        one_call: bool | None = None,
     ) -> Iterator[dict]:
         """Write a short text as pictures, read them back, and rank them by how well the text can be read.
 
@@ -107,38 +114,39 @@ class Endpoints:
             candidates: how many pictures to choose from, 1 to 16
             steps: denoising steps, 1 to 250; more is slower
             seed: 0 to 2147483647; candidate k draws its noise from seed + k
-            guidance: how strongly the text pulls, 1 (not at all) to 20
-            sampler: how steps follow each other: "unipc", "dpm++2m", "ddim" or "ddpm"
+            guidance: how strongly the text pulls, 1 (not at all) to 20; left out, 5 in one call and 3 in two
+            sampler: how steps follow each other: "unipc", "dpm++2m", "ddim" or "ddpm"; left out, "ddpm" in
+                one call and "unipc" in two
             reader: the OCR engine that reads the pictures: "rapidocr", "easyocr" or "tesseract"
             keep_only_if_above: if one picture is at least so similar to the text, 0 to 2, the others go
             delete_under: pictures that are less similar to the text, 0 to 1, go
             watch: whether the attention of every step is kept in the run
             upscaled: how many large pictures to make of those that stay, 0 to 16, where there is an upscaler
             upscaler_steps: denoising steps of the large pictures, 1 to 50
-            one_call: guidance in one network call a step instead of two, where the model has learnt it
+            one_call: guidance in one network call a step instead of two, which the model must have learnt;
+                left out, in one if it has
         Returns:
             "run", the address of the run folder on this server, by which the other endpoints know the run;
             "ranking", the candidates, best first, with what was read and why each was kept or not; "best",
             the index of the best one; "reader", the engine and its version; "upscaled", the large pictures,
             best first, likewise, each with the candidate that is its "source"; the best of them is the answer
         """
-        request = checked(
-            {
-                "text": text,
-                "candidates": candidates,
-                "steps": steps,
-                "seed": seed,
-                "guidance": guidance,
-                "sampler": sampler,
-                "reader": reader,
-                "keep_only_if_above": keep_only_if_above,
-                "delete_under": delete_under,
-                "watch": watch,
-                "upscaled": upscaled,
-                "upscaler_steps": upscaler_steps,
-                "one_call": one_call,
-            }
-        )
+        said = {
+            "text": text,
+            "candidates": candidates,
+            "steps": steps,
+            "seed": seed,
+            "guidance": guidance,
+            "sampler": sampler,
+            "reader": reader,
+            "keep_only_if_above": keep_only_if_above,
+            "delete_under": delete_under,
+            "watch": watch,
+            "upscaled": upscaled,
+            "upscaler_steps": upscaler_steps,
+            "one_call": one_call,
+        }
+        request = checked(filled_in(said, self._one_call))
         for event in self._cache.write(self._get_writer(), request):
             if isinstance(event, Path):
                 yield _summary(event)

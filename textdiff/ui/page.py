@@ -70,7 +70,7 @@ def build_page(
         armed, written = _listen_to_buttons(panel, viewer, get_writer, cache, Line(page, MODEL, waiting))
         followed = _fill_in(page, panel, viewer, get_writer, armed)
         _tell_costs(panel, get_writer, [followed, written])
-        endpoints = Endpoints(get_writer, cache, recorded_runs, runs)
+        endpoints = Endpoints(get_writer, cache, recorded_runs, runs, one_call)
         for name in endpoints.of_model:
             gr.api(getattr(endpoints, name), api_name=name, **ONE_MODEL)
         for name in endpoints.of_files:
