@@ -65,6 +65,13 @@ def number_problem(name: str, value: float | None) -> str | None:
     return f"{_spoken(name)} must be a {'whole ' if whole else ''}number from {low} to {high}."
 
 
+def index_problem(name: str, index: int, count: int) -> str | None:
+    """One sentence if `index` is not that of one of `count` candidates or steps, else None."""
+    if type(index) is int and 0 <= index < count:
+        return None
+    return f"The {name} must be a whole number from 0 to {count - 1}."
+
+
 def checked(values: dict) -> Request:
     """The request with these values, and defaults for the fields that are not there.
 

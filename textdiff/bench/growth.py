@@ -43,7 +43,7 @@ Act = Callable[[], object]
 
 @dataclass(frozen=True)
 class Axis:
-    """One question: what is doubled, and what is then to be done; `make` can be sent to another process."""
+    """One question: what grows, and what is then to be done; `make` can be sent to another process."""
 
     name: str
     sizes: Sequence[int]
@@ -79,19 +79,20 @@ def axes(setting: Setting, ladder: Sequence[str] = LADDER) -> list[Axis]:
     config, full = setting.checkpoint.network.config, setting.full
     models = {PRESETS[name].model.image_size: PRESETS[name].model for name in ladder}
     sides, asked = sorted(models), [config]
+    by = 2 if full else 4
     if full:
         asked.append(PRESETS[ladder[-2]].model)
     return [
-        Axis("candidates", _doubling(64 if full else 8), partial(of_candidates, config)),
+        Axis("candidates", _growing(64 if full else 8, by), partial(of_candidates, config)),
         *(
             Axis(
                 f"characters, of {model.max_characters} at most at {model.image_size} px",
-                _doubling(model.max_characters),
+                _growing(model.max_characters, by),
                 partial(of_characters, model),
             )
             for model in asked
         ),
-        Axis("visitors at once", _doubling(32 if full else 4), partial(of_visitors, config), repeats=1),
+        Axis("visitors at once", _growing(32 if full else 4, by), partial(of_visitors, config), repeats=1),
         Axis("pixels a side", sides if full else sides[:2], partial(of_pixels, models), linear=2.0),
     ]
 
@@ -183,9 +184,9 @@ def _laboratory(config: ModelConfig) -> Laboratory:
     return Laboratory(Checkpoint(fresh(config), "fresh", "0" * 64, {}))
 
 
-def _doubling(most: int) -> tuple[int, ...]:
-    """1, 2, 4, ... and last `most` itself."""
-    powers = [2**k for k in range(most.bit_length()) if 2**k < most]
+def _growing(most: int, by: int) -> tuple[int, ...]:
+    """1, by, by^2, ... and last `most` itself."""
+    powers = [by**k for k in range(most.bit_length()) if by**k < most]
     return (*powers, most)
 
 

@@ -13,20 +13,18 @@ from textdiff.writer import Writer
 
 TEXT = "Good\nmorning"
 TIME_LIMIT, MEMORY_LIMIT = 1.15, 300  # times an unwatched run; MB more than it
-STEPS = 8  # of the runs of --quick; it is the ratios that count
 
 
 def table(setting: Setting, writer: Writer | None = None) -> Table:
     """Time and memory of a run with the default number of candidates."""
     writer = writer or Writer(setting.checkpoint)
     text = TEXT if writer.limits.max_characters >= len(TEXT) else "Hi"
-    whole = replace(setting.request(text), readability=False)
-    short = replace(whole, steps=setting.steps if setting.full else min(STEPS, setting.steps))
+    request = replace(setting.request(text), readability=False)
     with tempfile.TemporaryDirectory() as folder:
-        run(writer, replace(short, watch=False))  # what only a first run needs is not what watching costs
-        cases = _cases(writer, whole, Path(folder))
+        run(writer, replace(request, watch=False))  # what only a first run needs is not what watching costs
+        cases = _cases(writer, request, Path(folder))
         memory = {name: peak_memory(case) for name, case in cases.items()}
-        times = interleaved(_cases(writer, short, Path(folder)), setting.repeats, warm=False)
+        times = interleaved(cases, setting.repeats, warm=False)
     least = memory["unwatched"]
     return Table(
         question="Watching: what does it cost to keep what the viewer shows?",
@@ -43,10 +41,7 @@ def table(setting: Setting, writer: Writer | None = None) -> Table:
             )
             for name in cases
         ),
-        notes=(
-            f"{whole.candidates} candidates, drawn and read: the time of {short.steps} steps, "
-            f"the memory of {whole.steps}.",
-        ),
+        notes=(f"{request.candidates} candidates, {request.steps} steps, drawn and read.",),
     )
 
 

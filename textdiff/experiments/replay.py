@@ -23,6 +23,7 @@ from textdiff.figures import to_uint8
 from textdiff.model_rules import problem_with_request
 from textdiff.noise_schedule import SHIFT, sampling_times
 from textdiff.readers import Reader
+from textdiff.request_rules import index_problem
 from textdiff.samplers import Move, candidate_seed, initial_noise
 from textdiff.step_records import as_pictures, recorded
 from textdiff.trajectory import Generation, Request, Step
@@ -68,15 +69,9 @@ def problem_with(checkpoint: Checkpoint, request: Request, candidate: int, step:
     """One sentence for the person who asked if there is no such step of such a run, else None."""
     return (
         problem_with_request(request, checkpoint.network.config)
-        or _problem_with_index("candidate", candidate, request.candidates)
-        or _problem_with_index("step", step, request.steps)
+        or index_problem("candidate", candidate, request.candidates)
+        or index_problem("step", step, request.steps)
     )
-
-
-def _problem_with_index(name: str, index: int, count: int) -> str | None:
-    if isinstance(index, int) and 0 <= index < count:
-        return None
-    return f"The {name} must be a whole number from 0 to {count - 1}."
 
 
 def alone(request: Request, candidate: int) -> Request:

@@ -23,7 +23,7 @@ import gradio as gr
 
 from textdiff.picture_settings import read_settings
 from textdiff.request_link import to_query
-from textdiff.request_rules import checked, filled_in
+from textdiff.request_rules import checked, filled_in, index_problem
 from textdiff.trajectory import Request
 from textdiff.ui.experiments_panel import (
     branched,
@@ -324,10 +324,9 @@ class Endpoints:
             raise ValueError(STOPPED)
         if "origin" in values:
             raise ValueError(BRANCHED)
-        count = len(values["candidates"])
         index = values["best"] if candidate is None else candidate
-        if type(index) is not int or not 0 <= index < count:
-            raise ValueError(f"The candidate must be a whole number from 0 to {count - 1}.")
+        if problem := index_problem("candidate", index, len(values["candidates"])):
+            raise ValueError(problem)
         request = values["request"] | {"seed": values["candidates"][index]["seed"]}
         return {"model": values["model"]["sha256"], "request": request}
 
