@@ -17,19 +17,6 @@ from textdiff.trajectory import Origin
 TEXT = "Hi\nyou"
 
 
-@pytest.fixture
-def folder(tmp_path):
-    run_folder.save(fake_generation(), tmp_path / "run")
-    return tmp_path / "run"
-
-
-@pytest.fixture
-def large_folder(tmp_path):
-    """Three candidates, the worst of them pruned; two large pictures, of candidates 1 and 0."""
-    run_folder.save(fake_generation(candidates=3, readability=True, upscaled=2), tmp_path / "large")
-    return tmp_path / "large"
-
-
 def pixels(file) -> np.ndarray:
     return np.array(Image.open(file))
 

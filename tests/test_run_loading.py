@@ -21,19 +21,6 @@ PICTURES = ["noisy", "x0", "eps", "x0_unconditional"]
 ORIGIN = Origin(step=1, text="Ho", guidance=3, sampler="ddim", seed=None, eta=1, muted=(0, 2))
 
 
-@pytest.fixture
-def folder(tmp_path):
-    run_folder.save(fake_generation(), tmp_path / "run")
-    return tmp_path / "run"
-
-
-@pytest.fixture
-def large_folder(tmp_path):
-    """Three candidates, the worst of them pruned; two large pictures, of candidates 1 and 0."""
-    run_folder.save(fake_generation(candidates=3, readability=True, upscaled=2), tmp_path / "large")
-    return tmp_path / "large"
-
-
 def edit(folder, change) -> None:
     """Apply `change` to the run.json of `folder`."""
     file = folder / "run.json"
