@@ -25,7 +25,7 @@ from textdiff.writer import Writer
 ROOT = Path(__file__).parents[2]
 TEXT = "Good\nmorning"
 REPEATS = 2
-STEPS = 4  # of the runs whose first preview is waited for
+STEPS = 20  # of the runs whose first preview is waited for: with few of them it may be gone unseen
 PATIENCE = 60.0  # seconds until an app that does not answer counts as broken
 
 
