@@ -14,9 +14,10 @@ def write(text: str, **settings) -> "Generation":
         generation = write("Hello", candidates=2, seed=7)
         generation.candidates[generation.best].final  # (64, 64, 3) uint8
 
-    `settings` are fields of trajectory.Request; everything that happened is in the trajectory.Generation.
-    The first call imports torch and loads the model. Raises ValueError with one sentence if the text or a
-    setting is not one that the model takes.
+    `settings` are fields of trajectory.Request; left out, `guidance`, `sampler` and `one_call` are those of
+    the untouched page. Everything that happened is in the trajectory.Generation. The first call imports torch
+    and loads the model. Raises ValueError with one sentence if the text or a setting is not one that the
+    model takes.
     """
     from textdiff import notebook
 

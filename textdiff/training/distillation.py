@@ -6,8 +6,8 @@ at every scale that it may be asked about, and cannot become better than the tea
 
 Or the network guides itself: it learns from the picture, as ever, and what guidance adds comes from the
 average of its own weights, asked without a scale. That is the idea of Tang et al. 2025 (Diffusion models
-without classifier-free guidance), whose network knows a single scale and is asked at that one: asked without,
-it cannot be led astray by what it has been led to.
+without classifier-free guidance), whose network knows a single scale. Ours is told the scale, so that it can
+be asked without one, and what it is taught does not depend on what it has learnt about guidance so far.
 
 The answers are those of clean pictures kept inside [-1, 1], as sampling keeps them (denoiser.py).
 
