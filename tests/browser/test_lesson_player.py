@@ -98,7 +98,7 @@ def test_the_tour_is_led_by_the_keyboard(open_tour):
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("button", name="Back")).to_be_disabled()
     page.get_by_label("Lessons").select_option("why-misspellings")
-    expect(page.locator(".td-progress")).to_have_text("7 of 11 · step 1 of 3")
+    expect(page.locator(".td-progress")).to_have_text("7 of 11 · step 1 of 4")
     before = page.evaluate("viewer.state.view")
     page.keyboard.press("Escape")
     expect(page.locator(".td-lesson-panel")).not_to_be_visible()
