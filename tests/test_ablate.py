@@ -5,10 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from textdiff.config import PRESETS
+from textdiff.config import PRESETS, overridden
 from textdiff.training import ablate
 from textdiff.training.ablate import PROXY, VARIANTS, Result, folder_of, measure, table, train
-from textdiff.training.train import overridden
 from textdiff.trajectory import Reading
 
 VARIANTS_TRIED = ("whole", "no image-to-text (plain cross-attention)")

@@ -7,7 +7,7 @@ import torch
 from oracles import ids_of, lively_unet, null_ids
 
 from textdiff.checkpoints import build_network, load_checkpoint, save_checkpoint, take_over
-from textdiff.config import MAX_DISTILLED_GUIDANCE, PRESETS, TrainConfig
+from textdiff.config import MAX_DISTILLED_GUIDANCE, PRESETS, TrainConfig, overridden
 from textdiff.denoiser import Denoiser
 from textdiff.noise_schedule import cosine, level
 from textdiff.prediction import x0_from_velocity
@@ -16,7 +16,7 @@ from textdiff.training.distillation import Lesson, draw_scales, guidance_missed,
 from textdiff.training.fonts import find_faces
 from textdiff.training.loss import diffusion_loss, draw_times
 from textdiff.training.optimizer import make_optimizers
-from textdiff.training.train import Budget, Trainer, main, overridden
+from textdiff.training.train import Budget, Trainer, main
 
 TINY = overridden(PRESETS["tiny"], ["train.checkpoint_minutes=60", "train.warmup_steps=4"])
 STUDENT = replace(TINY.model, distilled_guidance=True)

@@ -104,10 +104,9 @@ def test_files_that_are_being_written_are_passed_over(tmp_path):
 
 
 def test_the_command_is_one_that_training_takes(tmp_path):
-    from textdiff.config import PRESETS
+    from textdiff.config import PRESETS, overridden
     from textdiff.training.dataset import batches
     from textdiff.training.fonts import find_faces
-    from textdiff.training.train import overridden
 
     settings = [word for word, before in zip(COMMAND[1:], COMMAND, strict=False) if before == "--set"]
     preset = overridden(PRESETS["tiny"], settings)

@@ -14,9 +14,9 @@ from oracles import lively_unet
 from training_runs import TINY, TINY_UPSCALER, Killed, log_of, quick, refusal, trainer
 
 from textdiff.checkpoints import load_checkpoint, save_checkpoint
-from textdiff.config import PRESETS, Preset, from_json
+from textdiff.config import PRESETS, Preset, from_json, overridden
 from textdiff.training import run_state, train
-from textdiff.training.train import Budget, Trainer, learning_rate_share, overridden
+from textdiff.training.train import Budget, Trainer, learning_rate_share
 
 __all__ = ["quick"]  # a fixture, for every test of this file
 

@@ -9,11 +9,12 @@ from training_runs import TINY, TINY_UPSCALER, Killed, log_of, quick, refusal, t
 
 from textdiff import alphabet
 from textdiff.checkpoints import load_checkpoint, save_checkpoint
+from textdiff.config import overridden
 from textdiff.training import train
 from textdiff.training.dataset import as_x0
 from textdiff.training.loss import diffusion_loss
 from textdiff.training.small_pictures import clean_small_pictures
-from textdiff.training.train import Budget, overridden
+from textdiff.training.train import Budget
 
 __all__ = ["quick"]  # a fixture, for every test of this file
 

@@ -9,7 +9,7 @@ import torch
 from torch import distributed as dist
 from torch import nn
 
-from textdiff.config import PRESETS
+from textdiff.config import PRESETS, overridden
 from textdiff.training import train
 
 BATCH, SIDE = 8, 16
@@ -19,7 +19,7 @@ def take_a_step(out: Path) -> None:
     """One step of the tiny preset, whose chance hangs on the picture, and not on the process that has it."""
     # Taught attention is a mean over letters, of which two halves have different numbers.
     settings = [f"train.batch={BATCH}", "train.null_share=0", "train.teach_weight=0", "train.warmup_steps=1"]
-    preset = train.overridden(PRESETS["tiny"], settings)
+    preset = overridden(PRESETS["tiny"], settings)
     run = train.Trainer(preset, out, "cpu", 0, None)
     mine = slice(run.rank, None, run.world)
     chance = torch.Generator().manual_seed(3)

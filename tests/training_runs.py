@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from textdiff.config import PRESETS
+from textdiff.config import PRESETS, overridden
 from textdiff.training import train
 from textdiff.training.fonts import find_faces
-from textdiff.training.train import Trainer, main, overridden
+from textdiff.training.train import Trainer, main
 
 QUICK = ["train.batch=4", "train.checkpoint_minutes=0", "train.warmup_steps=4"]
 TINY = overridden(PRESETS["tiny"], QUICK)

@@ -4,6 +4,7 @@ One dial for people: `--preset`. A model's config travels beside its weights as 
 this file's presets to be loaded again.
 """
 
+import json
 import math
 from dataclasses import asdict, dataclass, field, replace
 
@@ -242,6 +243,27 @@ def to_json(config) -> dict:
 def from_json(kind: type, values: dict):
     """The inverse of `to_json`. Raises TypeError when a field is unknown: weights and code do not match."""
     return kind(**{key: _tuples(value) for key, value in values.items()})
+
+
+def overridden(preset: Preset, settings: list[str]) -> Preset:
+    """The preset with "part.field=value" settings applied, the value as JSON (text needs no quotes).
+
+    Raises ValueError on an unknown field or a value of another kind.
+    """
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        part, _, key = name.partition(".")
+        try:
+            old = getattr(preset, part)
+            value = text if isinstance(getattr(old, key), str) else json.loads(text)
+            new = from_json(type(old), to_json(old) | {key: value})
+            kinds = type(getattr(old, key)), type(getattr(new, key))
+            if kinds[0] is not kinds[1] and kinds != (float, int):
+                raise TypeError(f"{kinds[0].__name__} expected")
+            preset = replace(preset, **{part: new})
+        except (AttributeError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{setting!r} is not a setting; write it like train.batch=64.") from error
+    return preset
 
 
 def _tuples(value):

@@ -27,7 +27,7 @@ import torch
 
 from textdiff import alphabet
 from textdiff.checkpoints import load_checkpoint
-from textdiff.config import DataConfig, ModelConfig, Preset, TrainConfig
+from textdiff.config import DataConfig, ModelConfig, Preset, TrainConfig, overridden
 from textdiff.networks.unet import UNet
 from textdiff.readers import Reader, open_reader
 from textdiff.training.dataset import Batch, batches
@@ -37,7 +37,7 @@ from textdiff.training.letter_gap import letter_gap
 from textdiff.training.loss import diffusion_loss
 from textdiff.training.scores import Reading
 from textdiff.training.text_source import random_prompt
-from textdiff.training.train import Budget, Trainer, overridden
+from textdiff.training.train import Budget, Trainer
 
 PROXY = Preset(
     model=ModelConfig(

@@ -14,14 +14,36 @@ The answers are those of clean pictures kept inside [-1, 1], as sampling keeps t
 Legend: B pictures, T tokens.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
 
-from textdiff.config import MAX_DISTILLED_GUIDANCE
+from textdiff.config import BASE, MAX_DISTILLED_GUIDANCE, Preset
 from textdiff.networks.unet import UNet
 from textdiff.prediction import add_noise, eps_from_x0, velocity, x0_from_velocity
+
+
+def taught_by(teacher: UNet | None, preset: Preset, self_guided: bool) -> Preset:
+    """The preset of a network that learns guidance, from the teacher or by itself; else the preset itself.
+
+    Raises ValueError if there is neither or both, or the teacher cannot answer what the network is asked.
+    """
+    model = preset.model
+    if self_guided and teacher is not None:
+        raise ValueError("A network guides itself or has a teacher: leave out --self-guided or --teacher.")
+    if not self_guided and teacher is None:
+        if model.distilled_guidance:
+            raise ValueError("Guidance is learnt with --self-guided, or from the weights named by --teacher.")
+        return preset
+    theirs = teacher.config if teacher else model
+    if (theirs.kind, model.kind) != (BASE, BASE):
+        raise ValueError("An upscaler draws without guidance: leave out --teacher and --self-guided.")
+    if (theirs.image_size, theirs.log_snr_shift) != (model.image_size, model.log_snr_shift):
+        raise ValueError(f"The teacher must draw pictures of {model.image_size} pixels from the same noise.")
+    if theirs.max_characters < model.max_characters or theirs.max_lines < model.max_lines:
+        raise ValueError("The teacher takes shorter texts than the network that is to learn from it.")
+    return replace(preset, model=replace(model, distilled_guidance=True))
 
 
 def draw_scales(count: int, share: float, generator: Generator) -> Tensor:

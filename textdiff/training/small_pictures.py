@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from textdiff.config import TrainConfig
+from textdiff.config import BASE, UPSCALER, ModelConfig, TrainConfig
 from textdiff.denoiser import Denoiser
 from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import cosine, level
@@ -29,6 +29,18 @@ _STROKES = 0.6  # at most so much of the way to strokes that are a pixel thicker
 _FLAWS = (1.0, 1.0, 2.0, 4.0)  # how often: a shift, a blur, strokes of another width, blots
 _BLOT_CELL = 4  # pixels of the small picture from one chance of a blot to the next: about half a letter
 _BLOTTED = 0.8  # where a smooth field of unit normal values is higher, there is a blot
+
+
+def base_of(upscaler: ModelConfig, base: UNet) -> UNet:
+    """The base model whose pictures the upscaler enlarges. Raises ValueError if it is not one."""
+    if upscaler.kind != UPSCALER:
+        raise ValueError("Only an upscaler learns from the pictures of a base model; leave out --base.")
+    size, config = upscaler.image_size // 2, base.config
+    if config.kind != BASE or config.image_size != size:
+        raise ValueError(f"The base must be a base model that draws pictures of {size} pixels.")
+    if config.max_characters < upscaler.max_characters or config.max_lines < upscaler.max_lines:
+        raise ValueError("The base takes shorter texts than the upscaler.")
+    return base
 
 
 def halved(pictures: Tensor) -> Tensor:

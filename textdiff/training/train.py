@@ -29,10 +29,9 @@ from tqdm import tqdm
 
 from textdiff import alphabet
 from textdiff.checkpoints import build_network, load_checkpoint, save_checkpoint, take_over
-from textdiff.config import BASE, PRESETS, UPSCALER, ModelConfig, Preset, from_json, to_json
-from textdiff.networks.unet import UNet
+from textdiff.config import PRESETS, UPSCALER, Preset, overridden, to_json
 from textdiff.training.dataset import Batch, as_x0, batches
-from textdiff.training.distillation import Lesson, draw_scales, guidance_missed
+from textdiff.training.distillation import Lesson, draw_scales, guidance_missed, taught_by
 from textdiff.training.ema import EMA
 from textdiff.training.film_strip import PROMPTS, film_strip, upscaler_strip
 from textdiff.training.fonts import find_faces
@@ -40,7 +39,7 @@ from textdiff.training.letter_gap import letter_gap
 from textdiff.training.loss import diffusion_loss, draw_times
 from textdiff.training.optimizer import make_optimizers
 from textdiff.training.run_state import STATE, load_state, save_state
-from textdiff.training.small_pictures import clean_small_pictures, redrawing, small_pictures
+from textdiff.training.small_pictures import base_of, clean_small_pictures, redrawing, small_pictures
 
 GAP_TIMES = (0.35, 0.65)
 MISSED_TIMES = (0.65, 0.9)  # where guidance changes most
@@ -82,9 +81,8 @@ class Trainer:
         teacher: Path | None = None,
         self_guided: bool = False,
     ) -> None:
-        self.self_guided = self_guided
         self.teacher = load_checkpoint(teacher, device).network if teacher else None
-        preset = _taught_by(self.teacher, preset, self_guided)
+        preset = taught_by(self.teacher, preset, self_guided)
         self.preset, self.out, self.device, self.workers = preset, out, device, workers
         self.film = film
         self.rank = dist.get_rank() if dist.is_initialized() else 0
@@ -100,7 +98,7 @@ class Trainer:
             taken, new = take_over(network, checkpoint.network)
             if self.rank == 0:
                 print(f"From {warm_start}: {taken:,} parameters taken over, {new:,} are new.", flush=True)
-        self.base = _base_of(preset.model, load_checkpoint(base, device).network) if base else None
+        self.base = base_of(preset.model, load_checkpoint(base, device).network) if base else None
         self.network = network.requires_grad_(True).train().to(device, memory_format=torch.channels_last)
         self.ema = EMA(self.network, preset.train.ema_decay)
         if self_guided:
@@ -226,7 +224,8 @@ class Trainer:
             return None
         scales = draw_scales(len(nulled), self.preset.train.guided_share, generator)
         scales[torch.from_numpy(nulled)] = 0
-        return Lesson(self.teacher, scales.to(self.device), self._null_ids(length), self.self_guided)
+        self_guided = self.teacher is self.ema.network
+        return Lesson(self.teacher, scales.to(self.device), self._null_ids(length), self_guided)
 
     def _null_ids(self, length: int) -> Tensor:
         null_ids = alphabet.null_prompt(1, self.preset.model.max_characters)[:, :length]
@@ -288,61 +287,6 @@ class Trainer:
         if self.rank == 0 and log.exists():
             lines = log.read_text().splitlines(keepends=True)
             log.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.seen["step"]))
-
-
-def _base_of(upscaler: ModelConfig, base: UNet) -> UNet:
-    """The base model whose pictures the upscaler enlarges. Raises ValueError if it is not one."""
-    if upscaler.kind != UPSCALER:
-        raise ValueError("Only an upscaler learns from the pictures of a base model; leave out --base.")
-    size, config = upscaler.image_size // 2, base.config
-    if config.kind != BASE or config.image_size != size:
-        raise ValueError(f"The base must be a base model that draws pictures of {size} pixels.")
-    if config.max_characters < upscaler.max_characters or config.max_lines < upscaler.max_lines:
-        raise ValueError("The base takes shorter texts than the upscaler.")
-    return base
-
-
-def _taught_by(teacher: UNet | None, preset: Preset, self_guided: bool) -> Preset:
-    """The preset of a network that learns guidance, from the teacher or by itself; else the preset itself.
-
-    Raises ValueError if there is neither or both, or the teacher cannot answer what the network is asked.
-    """
-    model = preset.model
-    if self_guided and teacher is not None:
-        raise ValueError("A network guides itself or has a teacher: leave out --self-guided or --teacher.")
-    if not self_guided and teacher is None:
-        if model.distilled_guidance:
-            raise ValueError("Guidance is learnt with --self-guided, or from the weights named by --teacher.")
-        return preset
-    theirs = teacher.config if teacher else model
-    if (theirs.kind, model.kind) != (BASE, BASE):
-        raise ValueError("An upscaler draws without guidance: leave out --teacher and --self-guided.")
-    if (theirs.image_size, theirs.log_snr_shift) != (model.image_size, model.log_snr_shift):
-        raise ValueError(f"The teacher must draw pictures of {model.image_size} pixels from the same noise.")
-    if theirs.max_characters < model.max_characters or theirs.max_lines < model.max_lines:
-        raise ValueError("The teacher takes shorter texts than the network that is to learn from it.")
-    return dataclasses.replace(preset, model=dataclasses.replace(model, distilled_guidance=True))
-
-
-def overridden(preset: Preset, settings: list[str]) -> Preset:
-    """The preset with "part.field=value" settings applied, the value as JSON (text needs no quotes).
-
-    Raises ValueError on an unknown field or a value of another kind.
-    """
-    for setting in settings:
-        name, _, text = setting.partition("=")
-        part, _, key = name.partition(".")
-        try:
-            old = getattr(preset, part)
-            value = text if isinstance(getattr(old, key), str) else json.loads(text)
-            new = from_json(type(old), to_json(old) | {key: value})
-            kinds = type(getattr(old, key)), type(getattr(new, key))
-            if kinds[0] is not kinds[1] and kinds != (float, int):
-                raise TypeError(f"{kinds[0].__name__} expected")
-            preset = dataclasses.replace(preset, **{part: new})
-        except (AttributeError, TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{setting!r} is not a setting; write it like train.batch=64.") from error
-    return preset
 
 
 def main(arguments: list[str] | None = None) -> None:
