@@ -23,7 +23,7 @@ LAYERS = (
     "alphabet config trajectory similarity noise_schedule prediction eight_bits weight_files",
     "figures ranking run_json experiments experiments.records",
     "run_loading request_rules animation cost",
-    "run_folder request_link picture_settings",
+    "run_folder request_link picture_settings guidance_options",
     # the network
     "networks networks.blocks",
     "networks.text_encoder networks.weave",

@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from textdiff import notebook, run_folder
 from textdiff.checkpoints import load_checkpoint
+from textdiff.guidance_options import add_guidance_options
 from textdiff.readers import READERS
 from textdiff.request_rules import filled_in
-from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import Candidate, Generation, Request, Upscaled
 from textdiff.weight_files import SHIPPED, upscaler_beside
 from textdiff.writer import Progress, Writer
@@ -106,13 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--candidates", type=int, default=default.candidates)
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--sampler", choices=STEP_RULES, help="default: ddpm in one call, unipc in two")
-    parser.add_argument("--guidance", type=float, help="1 means none; default: 5 in one call, 3 in two")
-    parser.add_argument(
-        "--one-call",
-        action=argparse.BooleanOptionalAction,
-        help="guidance in one network call a step or in two; default: in one if the model has learnt that",
-    )
+    add_guidance_options(parser)
     parser.add_argument("--reader", choices=READERS, default=default.reader)
     parser.add_argument("--keep-only-if-above", type=float, default=default.keep_only_if_above)
     parser.add_argument("--delete-under", type=float, default=default.delete_under)

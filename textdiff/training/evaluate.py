@@ -25,11 +25,11 @@ from textdiff import alphabet
 from textdiff.checkpoints import Checkpoint, load_checkpoint, mismatch
 from textdiff.config import ModelConfig
 from textdiff.denoiser import UPSCALER_GUIDANCE
+from textdiff.guidance_options import add_guidance_options
 from textdiff.model_rules import problem_with_one_call
 from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, Reader, open_reader
 from textdiff.request_rules import filled_in
-from textdiff.samplers import STEP_RULES
 from textdiff.training import cascade, curve, errors, failures, scores
 from textdiff.training.extrapolation import extrapolation
 from textdiff.training.fonts import FONT_SETS, Face, find_faces
@@ -303,13 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=int, default=1, help="pictures per prompt")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--guidance", type=float, help="default: 5 in one call, 3 in two")
-    parser.add_argument(
-        "--one-call",
-        action=argparse.BooleanOptionalAction,
-        help="guidance in one network call a step or in two; default: in one if the model has learnt that",
-    )
-    parser.add_argument("--sampler", choices=STEP_RULES, help="default: ddpm in one call, unipc in two")
+    add_guidance_options(parser)
     parser.add_argument("--shift", type=float, default=SHIFT, help="how far the steps lean towards the noise")
     parser.add_argument("--reader", choices=READERS, default="rapidocr")
     parser.add_argument("--judge", choices=READERS, help="reads the best samples, which --reader chooses")
