@@ -41,7 +41,7 @@ class FakeWriter:
         return alphabet.problem_with(request.text, self.limits.max_characters, self.limits.max_lines)
 
     def speed(self) -> Speed:
-        return Speed(small=0.01, large=self.limits.large_size and 0.05)
+        return Speed(small=0.01, large=self.limits.large_size and 0.05, reading=0.1)
 
     def write(
         self, request: Request, should_stop: Callable[[], bool] = lambda: False

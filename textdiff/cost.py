@@ -16,11 +16,11 @@ from textdiff.trajectory import Generation, Request
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """Seconds on this machine. The reading is a guess until a run has been read."""
+    """Seconds on this machine."""
 
     small: float  # one evaluation of the base network for one candidate
     large: float | None  # one step of the upscaler for one large picture; None without an upscaler
-    reading: float = 0.1  # one picture
+    reading: float  # one picture
 
 
 class Cost(NamedTuple):
@@ -87,10 +87,10 @@ def learnt(speed: Speed, generation: Generation, laps: Sequence[Lap]) -> Speed:
 
 
 class Pace:
-    """What is known of this machine's speed; nothing before somebody has measured it."""
+    """What is known of this machine's speed, and learnt from runs from then on."""
 
-    def __init__(self) -> None:
-        self.speed: Speed | None = None
+    def __init__(self, speed: Speed | None = None) -> None:
+        self.speed = speed
 
     def following(self, events: Iterable) -> Iterator:
         """The events of Writer.write, passed on; what the caller does in between does not count."""

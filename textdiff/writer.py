@@ -7,7 +7,9 @@ worst, enlarge the others, read these, pick the best.
 Legend: B candidates or large pictures, H and W pixels, T tokens.
 """
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,7 +21,6 @@ from torch import Tensor
 from textdiff import alphabet
 from textdiff.attention_capture import layers_of
 from textdiff.checkpoints import Checkpoint, mismatch
-from textdiff.config import UPSCALER
 from textdiff.cost import Pace, Speed
 from textdiff.cuda_graph import graphs_of
 from textdiff.denoiser import UPSCALER_GUIDANCE, Denoiser
@@ -29,6 +30,7 @@ from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import SHIFT, UPSCALER_SHIFT, sampling_times
 from textdiff.ranking import best, rank, rank_upscaled, tile
 from textdiff.readers import READERS, Reader, open_reader
+from textdiff.request_rules import untouched
 from textdiff.run_json import MAX_CANDIDATES
 from textdiff.samplers import STEP_RULES, Move, candidate_seed, initial_noise, sample
 from textdiff.similarity import matched_characters, trigram_similarity
@@ -44,6 +46,7 @@ from textdiff.trajectory import (
     UpscaledStep,
 )
 
+REHEARSED = "rehearsal"
 # Watching keeps every attention map of every step: more steps than this, over all candidates, would fill a
 # small machine.
 MAX_WATCHED_STEPS = 800
@@ -93,15 +96,28 @@ class Writer:
         self._checkpoint = checkpoint
         self._upscaler = upscaler
         self._pace = Pace()
+        self._rehearsing = threading.Lock()
         self._reader = lru_cache(maxsize=None)(lambda name: open_reader(name, allow_download))
 
     def speed(self) -> Speed:
-        """What runs have shown of this machine; before the first one it is measured, in a few evaluations."""
-        if self._pace.speed is None:
-            networks = [self._checkpoint.network] + ([self._upscaler.network] if self._upscaler else [])
-            small, large = (*map(_seconds, networks), None)[:2]
-            self._pace.speed = Speed(small=small, large=large)
+        """What runs have shown of this machine. Who asks before the first one has two short ones rehearsed.
+
+        It is the second that counts; the first loads and warms whatever a run needs. Raises ValueError if
+        nothing can be read here.
+        """
+        with self._rehearsing:  # a class that opens the page together needs one rehearsal
+            if self._pace.speed is None:
+                pace = Pace(Speed(small=0.0, large=None if self._upscaler is None else 0.0, reading=0.0))
+                for _ in range(2):
+                    deque(pace.following(self._run(self._rehearsal(), should_stop=lambda: False)), maxlen=0)
+                self._pace.speed = pace.speed
         return self._pace.speed
+
+    def _rehearsal(self) -> Request:
+        """What is usual, with fewer steps, and two of the upscaler: `cost.learnt` learns nothing from one."""
+        usual = untouched(self._upscaler is not None, self._checkpoint.network.config.distilled_guidance)
+        text = REHEARSED[: self.limits.max_characters]
+        return replace(usual, text=text, steps=4, upscaler_steps=2, watch=False)
 
     def problem_with(self, request: Request) -> str | None:
         """One sentence for the person who asked if the request cannot be answered, else None."""
@@ -226,24 +242,6 @@ class Writer:
             STEP_RULES[request.upscaler_sampler],
             generators,
         )
-
-
-def _seconds(network: UNet) -> float:
-    """Of one evaluation for one picture, or of an upscaler's step, among a few as in a run.
-
-    It is the second time that counts; the first one warms up.
-    """
-    count, size, guidance, small = 2, network.config.image_size, 2.0, None
-    if network.config.kind == UPSCALER:
-        guidance, small = UPSCALER_GUIDANCE, torch.zeros(count, 3, size // 2, size // 2)
-    text = "a" * (network.config.max_characters // 2)
-    denoiser = denoiser_for(network, text, count, guidance, small)
-    noise = torch.zeros(count, 3, size, size, device=device_of(network))
-    for _ in range(2):
-        began = time.monotonic()
-        denoiser(noise, 0.5).x0.cpu()  # a GPU answers when the answer is fetched
-        seconds = time.monotonic() - began
-    return seconds / count if small is not None else seconds / (2 * count)
 
 
 # ---- the parts of a run, which an experiment takes one by one

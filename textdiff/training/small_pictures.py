@@ -21,10 +21,11 @@ from textdiff.denoiser import Denoiser
 from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import cosine, level
 from textdiff.prediction import add_noise
+from textdiff.request_rules import untouched
 from textdiff.samplers import STEP_RULES, sample
 
 _REDRAWN_FROM = (0.4, 0.85)  # times: early enough to keep the layout, late enough to mistake a letter
-_REDRAWING_STEPS, _REDRAWING_GUIDANCE = 4, 3.0
+_REDRAWING_STEPS = 4
 _STROKES = 0.6  # at most so much of the way to strokes that are a pixel thicker or thinner on every side
 _FLAWS = (1.0, 1.0, 2.0, 4.0)  # how often: a shift, a blur, strokes of another width, blots
 _BLOT_CELL = 4  # pixels of the small picture from one chance of a blot to the next: about half a letter
@@ -136,12 +137,14 @@ def redrawn(small: Tensor, base: Denoiser, generator: Generator) -> Tensor:
 
 
 def redrawing(base: UNet, ids: Tensor, null_ids: Tensor, autocast: torch.dtype | None) -> Denoiser:
-    """The base model, bound to the texts ids (B, T) of a batch."""
+    """The base model, bound to the texts ids (B, T) of a batch and guided in its usual way."""
+    usual = untouched(one_call=base.config.distilled_guidance)
     return Denoiser(
         network=base,
         ids=ids,
         null_ids=null_ids,
-        guidance=_REDRAWING_GUIDANCE,
+        guidance=usual.guidance,
+        one_call=usual.one_call,
         autocast=autocast,
         one_by_one=False,
     )
