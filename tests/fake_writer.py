@@ -17,7 +17,7 @@ from textdiff.experiments.records import (
     SelfAttentionLayer,
     SelfAttentionMaps,
 )
-from textdiff.figures import to_uint8
+from textdiff.pixels import to_uint8
 from textdiff.trajectory import Generation, Origin, Request
 
 

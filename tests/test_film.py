@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from textdiff import figures
+from textdiff import pixels
 from textdiff.training.film import main, read_film, read_strips, sheet
 from textdiff.training.film_strip import PROMPTS
 
@@ -22,7 +22,7 @@ def strips(folder, *seen: int, before: int = 0) -> list[str]:
     """The strips of a run that did not count the pictures seen `before` it."""
     folder.mkdir(exist_ok=True)
     for pictures in seen:
-        strip = figures.film_strip(drawn(pictures), len(PROMPTS), scale=2)
+        strip = pixels.film_strip(drawn(pictures), len(PROMPTS), scale=2)
         Image.fromarray(strip).save(folder / f"strip-{pictures - before:08d}.png")
     return [str(file) for file in sorted(folder.glob("strip-*.png"))]
 
@@ -101,8 +101,8 @@ def test_the_sheet_shows_every_picture_magnified_right_of_its_label(tmp_path):
     film = read_strips([*map(type(tmp_path), strips(tmp_path / "a", 100, 2000))])
     page = sheet(film)
     right = page[:, -(len(PROMPTS) * (2 * SIDE + 2) - 2) :]
-    np.testing.assert_array_equal(figures.cut_strip(right[: 2 * SIDE]), drawn(100))
-    np.testing.assert_array_equal(figures.cut_strip(right[2 * SIDE + 2 :]), drawn(2000))
+    np.testing.assert_array_equal(pixels.cut_strip(right[: 2 * SIDE]), drawn(100))
+    np.testing.assert_array_equal(pixels.cut_strip(right[2 * SIDE + 2 :]), drawn(2000))
     assert (page[:, : page.shape[1] - right.shape[1]] < 128).any()
 
 

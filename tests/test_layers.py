@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    "alphabet config trajectory similarity noise_schedule prediction eight_bits weight_files",
+    "alphabet config trajectory similarity pixels noise_schedule prediction eight_bits weight_files",
     "figures ranking run_json experiments experiments.records",
     "run_loading request_rules animation cost",
     "run_folder request_link picture_settings guidance_options",
@@ -205,6 +205,7 @@ TORCH_FREE = {
     "run_folder",
     "run_loading",
     "run_json",
+    "pixels",
     "figures",
     "similarity",
     "ranking",
@@ -221,6 +222,13 @@ def test_the_record_of_a_run_and_the_page_do_without_torch(graph):
     assert "torch" in reach(graph, "writer")
     for module in TORCH_FREE | {module for module in graph if module.split(".")[0] == "ui"}:
         assert "torch" not in reach(graph, module), f"{module} may not need torch"
+
+
+def test_nobody_waits_for_matplotlib_before_the_page_answers(graph):
+    assert "matplotlib" in reach(graph, "figures")
+    for module in ("app", *(module for module in graph if module.split(".")[0] == "ui")):
+        at_start = {name: [one for one in found if one.at_import] for name, found in graph.items()}
+        assert "matplotlib" not in reach(at_start, module), module
 
 
 def test_whatever_is_imported_is_required(graph):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from textdiff.figures import film_strip
+from textdiff.pixels import film_strip
 from textdiff.trajectory import Generation, Step, Upscaled, UpscaledStep
 
 SIDE = 256  # a picture is magnified to about so many pixels; its own keep hard edges

@@ -1,7 +1,6 @@
-"""Pictures of a trajectory: film strips, heat maps, captioned sheets and curves.
+"""Pictures of a trajectory that say something about it: heat maps, captioned sheets and curves.
 
-Every function returns an (H, W, 3) uint8 image. A picture given to one is either such an image, or (H, W, 3)
-floats with -1 black and 1 white as in trajectory.py.
+Every function returns an (H, W, 3) uint8 image, and takes pictures as pixels.py does.
 """
 
 import math
@@ -15,7 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from PIL import Image, ImageDraw, ImageFont
 
-PAPER, INK = 255, (40, 40, 40)
+from textdiff.pixels import PAPER, magnified, to_uint8
+
+INK = (40, 40, 40)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,36 +39,6 @@ class Panel:
     lines: Sequence[Line]
     y_range: tuple[float, float] | None = None
     linear_below: float | None = None  # the y axis is linear up to here, then logarithmic; None: all linear
-
-
-def to_uint8(picture: np.ndarray) -> np.ndarray:
-    """The 8-bit levels nearest to a picture in [-1, 1], clipped; a uint8 image is returned as it is."""
-    if picture.dtype == np.uint8:
-        return picture
-    return np.rint(np.clip((picture + 1) * 127.5, 0, 255)).astype(np.uint8)
-
-
-def film_strip(pictures: Sequence[np.ndarray], columns: int, gap: int = 2, scale: int = 1) -> np.ndarray:
-    """Equally large pictures in rows of `columns`, `gap` white pixels apart, magnified `scale` times."""
-    height, width = (scale * side for side in pictures[0].shape[:2])
-    rows, columns = math.ceil(len(pictures) / columns), min(columns, len(pictures))
-    strip = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), PAPER, dtype=np.uint8)
-    for index, picture in enumerate(pictures):
-        top, left = index // columns * (height + gap), index % columns * (width + gap)
-        strip[top : top + height, left : left + width] = _magnify(to_uint8(picture), scale)
-    return strip
-
-
-def cut_strip(strip: np.ndarray, gap: int = 2, scale: int = 2) -> np.ndarray:
-    """(N, S, S, 3): the N squares of one row that `film_strip` magnified so, as they were.
-
-    Raises ValueError when the width is not that of such a row.
-    """
-    side, width = strip.shape[:2]
-    if side % scale or (width + gap) % (side + gap):
-        raise ValueError("This is not a row of magnified squares.")
-    lefts = range(0, width, side + gap)
-    return np.stack([strip[::scale, left : left + side : scale] for left in lefts])
 
 
 def heat_map(picture: np.ndarray, weights: np.ndarray, opacity: float = 0.6) -> np.ndarray:
@@ -112,7 +83,7 @@ def contact_sheet(
     for y, row in enumerate(rows):
         for x, (picture, caption) in enumerate(row):
             corner = (gap + x * (width + gap), top + y * (height + gap))
-            sheet.paste(Image.fromarray(_magnify(to_uint8(picture), scale)), corner)
+            sheet.paste(Image.fromarray(magnified(to_uint8(picture), scale)), corner)
             draw.multiline_text((corner[0], corner[1] + above + gap // 2), caption, INK, font)
     return np.array(sheet)
 
@@ -178,10 +149,6 @@ def stacked(
     figure.align_ylabels()
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-def _magnify(image: np.ndarray, scale: int) -> np.ndarray:
-    return image.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def _plot(lines: Sequence[tuple], x_label: str, y_label: str, size: tuple[int, int]) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from textdiff.attention_capture import as_arrays
-from textdiff.figures import to_uint8
+from textdiff.pixels import to_uint8
 from textdiff.samplers import Move
 from textdiff.trajectory import AttentionLayer, Step, UpscaledStep
 

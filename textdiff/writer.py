@@ -24,10 +24,10 @@ from textdiff.checkpoints import Checkpoint, mismatch
 from textdiff.cost import Pace, Speed
 from textdiff.cuda_graph import graphs_of
 from textdiff.denoiser import UPSCALER_GUIDANCE, Denoiser
-from textdiff.figures import to_uint8
 from textdiff.model_rules import problem_with_request
 from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import SHIFT, UPSCALER_SHIFT, sampling_times
+from textdiff.pixels import to_uint8
 from textdiff.ranking import best, rank, rank_upscaled, tile
 from textdiff.readers import READERS, Reader, open_reader
 from textdiff.request_rules import untouched

@@ -13,9 +13,9 @@ from textdiff import alphabet
 from textdiff.bench.measure import Setting
 from textdiff.bench.tables import Table
 from textdiff.denoiser import Denoiser
-from textdiff.figures import to_uint8
 from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import SHIFT, sampling_times
+from textdiff.pixels import to_uint8
 from textdiff.readers import Reader, open_reader
 from textdiff.request_rules import untouched
 from textdiff.samplers import STEP_RULES, initial_noise, sample

@@ -19,9 +19,9 @@ from textdiff import writer
 from textdiff.attention_capture import layers_of
 from textdiff.checkpoints import Checkpoint
 from textdiff.denoiser import Belief, Denoiser
-from textdiff.figures import to_uint8
 from textdiff.model_rules import problem_with_request
 from textdiff.noise_schedule import SHIFT, sampling_times
+from textdiff.pixels import to_uint8
 from textdiff.readers import Reader
 from textdiff.request_rules import index_problem
 from textdiff.samplers import Move, candidate_seed, initial_noise

@@ -24,13 +24,13 @@ import numpy as np
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
-from textdiff import figures
+from textdiff import figures, pixels
 from textdiff.training.curve import GAP, read_logs
 from textdiff.training.film_strip import PROMPTS
 
 FILM = Path(__file__).parents[2] / "assets" / "training" / "first-words"
 _STRIP = re.compile(r"strip-([0-9]+)\.png")
-_SCALE, _SPACE = 2, 2  # of a strip, as figures.film_strip makes it
+_SCALE, _SPACE = 2, 2  # of a strip, as pixels.film_strip makes it
 _LABELS, _LABEL_PX = 110, 15  # of the sheet: the width of its column of labels, and their size
 
 
@@ -76,7 +76,7 @@ def read_strips(files: Sequence[Path], before: int = 0, prompts: Sequence[str] =
         if not name:
             raise ValueError(f"{file} is not called strip-PICTURES.png.")
         try:
-            squares = figures.cut_strip(_pixels(file))
+            squares = pixels.cut_strip(_pixels(file))
         except ValueError as error:
             raise ValueError(f"{file} is not a strip: {error}") from error
         if len(squares) != len(prompts):
@@ -131,7 +131,7 @@ def _curve(lines: Sequence[dict], name: str | None) -> list[list[float]]:
 def sheet(film: Film) -> np.ndarray:
     """(H, W, 3) uint8: all of the film at once, beside each row the pictures seen."""
     squares = [square for row in film.rows.values() for square in row]
-    strip = figures.film_strip(squares, len(film.prompts), _SPACE, _SCALE)
+    strip = pixels.film_strip(squares, len(film.prompts), _SPACE, _SCALE)
     page = Image.new("RGB", (_LABELS + strip.shape[1], strip.shape[0]), (figures.PAPER,) * 3)
     page.paste(Image.fromarray(strip), (_LABELS, 0))
     font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", _LABEL_PX)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textdiff import alphabet, figures
+from textdiff import alphabet, pixels
 from textdiff.denoiser import UPSCALER_GUIDANCE, Denoiser
 from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import SHIFT, UPSCALER_SHIFT, sampling_times
@@ -40,7 +40,7 @@ def film_strip(network: UNet, prompts: Sequence[str] = PROMPTS) -> np.ndarray:
         for text in prompts
         if alphabet.problem_with(text, config.max_characters, config.max_lines) is None
     ]
-    return figures.film_strip(
+    return pixels.film_strip(
         draw(
             network,
             fitting,
@@ -66,7 +66,7 @@ def upscaler_strip(network: UNet, small: Tensor, texts: Sequence[str]) -> np.nda
         small=small,
     )
     shown = small.float().cpu().permute(0, 2, 3, 1).numpy().repeat(2, axis=1).repeat(2, axis=2)
-    return figures.film_strip([*map(figures.to_uint8, shown), *large], columns=len(texts))
+    return pixels.film_strip([*map(pixels.to_uint8, shown), *large], columns=len(texts))
 
 
 def draw(
@@ -102,4 +102,4 @@ def draw(
         denoiser, noise.to(device), sampling_times(steps, shift=shift), STEP_RULES[sampler], generators
     ):
         last = move.x_next
-    return np.stack([figures.to_uint8(picture) for picture in last.float().cpu().permute(0, 2, 3, 1).numpy()])
+    return np.stack([pixels.to_uint8(picture) for picture in last.float().cpu().permute(0, 2, 3, 1).numpy()])

@@ -16,7 +16,7 @@ from textdiff.experiments.records import (
     SelfAttentionLayer,
     SelfAttentionMaps,
 )
-from textdiff.figures import to_uint8
+from textdiff.pixels import to_uint8
 from textdiff.trajectory import Candidate, Generation, Request
 from textdiff.ui.live_training import LETTERS, LiveTraining
 from textdiff.ui.viewer_component import png_address

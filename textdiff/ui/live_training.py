@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from textdiff.figures import cut_strip
+from textdiff.pixels import cut_strip
 
 MINUTES = (1, 2, 3)  # how long a training may take
 LETTERS = tuple("Abe7Kx")  # which every checkpoint draws
