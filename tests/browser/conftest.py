@@ -14,24 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from textdiff.bench.browser import FLAGS, find_chromium
 from textdiff.ui.viewer_files import SCRIPTS, VIEWER, viewer_style
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-def find_chromium() -> str | None:
-    """The system's Chromium; its path may also be given as TEXTDIFF_CHROMIUM."""
-    names = ["chromium", "chromium-browser", "google-chrome", "chrome"]
-    return os.environ.get("TEXTDIFF_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import FLAGS, find_chromium
+from textdiff.bench.browser import FLAGS, find_chromium
 
 ROOT = Path(__file__).parents[2]
 WIDTHS = {"wide": 1280, "narrow": 390}
