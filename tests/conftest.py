@@ -1,9 +1,15 @@
 """What several files begin with."""
 
+import os
+
 import pytest
 from fakes import fake_generation
 
 from textdiff import run_folder
+
+# Before torch is imported: two processes with two threads each would wait for each other on two cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture
