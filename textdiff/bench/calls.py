@@ -68,7 +68,7 @@ QUICK = (
 )
 # Before either, where the weights have learnt it.
 _USUAL = untouched(one_call=True)
-ONE_CALL = tuple(Way(_USUAL.sampler, steps, _USUAL.guidance, one_call=True) for steps in (10, 20))
+IN_ONE_CALL = tuple(Way(_USUAL.sampler, steps, _USUAL.guidance, one_call=True) for steps in (10, 20))
 FULL = (
     *(Way("unipc", steps) for steps in (3, 4, 5, 6, 8, 10, 15, 20, 30)),
     *(Way("dpm++2m", steps) for steps in (5, 10, 20)),
@@ -88,7 +88,7 @@ def table(setting: Setting, ways: tuple[Way, ...] | None = None, reader: Reader 
     network = setting.checkpoint.network
     if ways is None:
         ways = FULL if setting.full else QUICK
-        ways = (*ONE_CALL, *ways) if network.config.distilled_guidance else ways
+        ways = (*IN_ONE_CALL, *ways) if network.config.distilled_guidance else ways
     reader = reader or open_reader("rapidocr")
     readings = []
     for way in ways:

@@ -121,9 +121,7 @@ class GuidedTime(TimeEmbedding):
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
-        self.guidance = TimeEmbedding(width)
-        nn.init.zeros_(self.guidance.mlp[-1].weight)
-        nn.init.zeros_(self.guidance.mlp[-1].bias)
+        self.guidance = TimeEmbedding.silent(width)
 
     def forward(self, t: Tensor, guidance: Tensor | None = None) -> Tensor:
         time = super().forward(t)

@@ -25,7 +25,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from textdiff.config import ModelConfig
 from textdiff.networks.blocks import TimeEmbedding
@@ -80,9 +80,7 @@ class TwoTimes(TimeEmbedding):
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
-        self.small = TimeEmbedding(width)
-        nn.init.zeros_(self.small.mlp[-1].weight)
-        nn.init.zeros_(self.small.mlp[-1].bias)
+        self.small = TimeEmbedding.silent(width)
 
     def forward(self, t: Tensor, small_t: Tensor) -> Tensor:
         return super().forward(t) + self.small(small_t)
