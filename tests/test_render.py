@@ -186,6 +186,18 @@ def test_the_largest_share_is_as_large_as_fits_and_another_pixel_would_not(faces
     assert np.mean(some == max(some)) > np.mean(never == max(never)) + 0.1
 
 
+def test_the_centred_share_has_its_lines_in_the_middle_of_each_other(faces):
+    def middles_agree(share):
+        renderer = Renderer(replace(FULL, min_font_px=10, max_font_px=10, centred_share=share), faces)
+        for seed in range(90):
+            boxes = renderer.render("abcd\nx", rng(seed)).boxes
+            yield abs(boxes[0, 0] + boxes[3, 2] - boxes[5, 0] - boxes[5, 2]) <= 1
+
+    assert all(middles_agree(1.0))
+    of_three, half_and_of_three = (np.mean(list(middles_agree(share))) for share in (0.0, 0.5))
+    assert 0.2 < of_three < 0.5 < half_and_of_three < 0.85
+
+
 def test_text_too_long_for_the_smallest_size_is_refused(faces):
     with pytest.raises(ValueError, match="8 pixels"):
         Renderer(FULL, faces).render("MMMMMMMMMMMMMMMMMMMM", rng())

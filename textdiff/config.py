@@ -69,6 +69,8 @@ class DataConfig:
     first_face_share: float = 0.0
     # Of the texts, the share that is as large as fits, up to max_font_px; the sizes of the others are drawn.
     largest_share: float = 0.0
+    # Of the texts, the share whose lines are centred on each other; the alignment of the others is drawn.
+    centred_share: float = 0.0
     backgrounds: tuple[str, ...] = ("flat",)  # of training/backgrounds.py, each as often as any other
     max_inks: int = 1  # colours of the text; a picture has one to so many, a word has one
     longest_line: int = 13  # characters; more than text_source.py writes are put together from its lines

@@ -28,6 +28,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _EM = 200  # pixels at which faces are measured: fine enough for widths, cheap
 _CACHED_SIZES = 4096  # face and size pairs, up to 30 kB each: about 200 faces at every size
 _TRIES = 8
+_CENTRE = 1  # of the alignments
 _BACKGROUND_COLOURS = 3
 _CODE = {character: code for code, character in enumerate(CHARACTERS[1:])}  # without the newline
 _SPACE = _CODE[" "]
@@ -165,7 +166,7 @@ class Renderer:
             return None
         spacing = rng.uniform(*LINE_SPACING)
         pitch = min(int(height * spacing + 0.5), height + (slack // gaps if gaps else 0))
-        alignment = rng.integers(3)  # left, centre, right
+        alignment = self._alignment(rng)
         shifts = [int((advance - pen[-1]) * alignment) // 2 for pen in pens]
         right = max(shift + edge for shift, edge in zip(shifts, rights, strict=True))
         if left + right > room:
@@ -174,6 +175,12 @@ class Renderer:
         y = MARGIN - typeface.top + int(rng.integers(room - height - pitch * gaps + 1))
         baselines = range(y, y + pitch * len(codes), pitch)
         return [(base, x + shift + pen) for base, shift, pen in zip(baselines, shifts, pens, strict=True)]
+
+    def _alignment(self, rng: np.random.Generator) -> int:
+        share = self.config.centred_share
+        if share and rng.random() < share:
+            return _CENTRE
+        return int(rng.integers(3))  # left, centre, right
 
     def _draw(
         self,
