@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from oracles import lively_unet, lively_upscaler
 
+from textdiff.denoiser import UPSCALER_GUIDANCE
 from textdiff.training.film_strip import PROMPTS, SEED, draw, film_strip, upscaler_strip
 
 SMALL = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
@@ -30,7 +31,7 @@ def test_an_upscaler_s_strip_has_the_small_pictures_enlarged_above_the_large_one
         columns = slice(34 * k, 34 * k + 32)
         assert np.array_equal(strip[:32:2, columns][:, ::2], levels[k])
         assert np.array_equal(strip[1:32:2, columns][:, 1::2], levels[k])
-    large = draw(network, ["Hi", "yo"], [SEED, SEED + 1], 1, 1.5, shift=1.0, small=SMALL)
+    large = draw(network, ["Hi", "yo"], [SEED, SEED + 1], 1, UPSCALER_GUIDANCE, shift=1.0, small=SMALL)
     assert np.array_equal(strip[34:, :32], large[0]) and np.array_equal(strip[34:, 34:], large[1])
 
 

@@ -16,9 +16,8 @@ from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import Schedule, level
 from textdiff.prediction import eps_from_x0, x0_from_velocity
 
-# The original system did not guide its upscalers. Ours draws what small pictures leave out, and only the text
-# knows that: guided it repairs more than it breaks (measured, see training/NOTES.md).
-UPSCALER_GUIDANCE = 1.5
+# Not guided, as in the original system: what ours draws is read best so (measured, see training/NOTES.md).
+UPSCALER_GUIDANCE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
