@@ -250,10 +250,10 @@ def test_the_upscaler_is_asked_about_the_final_picture_of_the_source(cascade, ti
     _, generation = answer(cascade, replace(LARGE, upscaled=2))
     rows = [row for small, _ in asked for row in small]  # in one batch or one by one
     given = [((small.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8) for small in rows]
-    assert len(given) == 2 * 3 * 2  # pictures, steps, with the text and without it
+    assert len(given) == 2 * 3  # pictures, steps; unguided, nobody asks without the text
     for large in generation.upscaled:
         final = generation.candidates[large.source].final
-        assert sum(np.array_equal(small, final) for small in given) == 3 * 2
+        assert sum(np.array_equal(small, final) for small in given) == 3
     assert not any(small_t.any() for _, small_t in asked)
 
 
