@@ -46,7 +46,6 @@ from textdiff.trajectory import (
     UpscaledStep,
 )
 
-REHEARSED = "rehearsal"
 # Watching keeps every attention map of every step: more steps than this, over all candidates, would fill a
 # small machine.
 MAX_WATCHED_STEPS = 800
@@ -109,14 +108,14 @@ class Writer:
             if self._pace.speed is None:
                 pace = Pace(Speed(small=0.0, large=None if self._upscaler is None else 0.0, reading=0.0))
                 for _ in range(2):
-                    deque(pace.following(self._run(self._rehearsal(), should_stop=lambda: False)), maxlen=0)
+                    deque(pace.following(self.write(self._rehearsal())), maxlen=0)  # to its end
                 self._pace.speed = pace.speed
         return self._pace.speed
 
     def _rehearsal(self) -> Request:
         """What is usual, with fewer steps, and two of the upscaler: `cost.learnt` learns nothing from one."""
         usual = untouched(self._upscaler is not None, self._checkpoint.network.config.distilled_guidance)
-        text = REHEARSED[: self.limits.max_characters]
+        text = "rehearsal"[: self.limits.max_characters]
         return replace(usual, text=text, steps=4, upscaler_steps=2, watch=False)
 
     def problem_with(self, request: Request) -> str | None:

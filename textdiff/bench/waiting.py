@@ -148,17 +148,14 @@ def first_preview(page, url: str, text: str) -> float:
     page.goto(f"{url}?text=a")
     page.locator("#text", has_text="characters on up to").wait_for()
     page.wait_for_function("document.querySelector('#text textarea').value === 'a'")
-    for seen in (text, text[:-1]):
-        page.locator("#text textarea").fill(seen)
+    for written in (text, text[:-1]):
+        page.locator("#text textarea").fill(written)
         page.wait_for_timeout(500)
         page.evaluate(_TAKE_THE_TIME)
         page.locator("#write").click()
-        spent = (
-            page.wait_for_function("window.previewed && window.previewed - window.clicked").json_value()
-            / 1000
-        )
+        waited = page.wait_for_function("window.previewed && window.previewed - window.clicked")
         page.locator(".td-live").wait_for(state="hidden")
-    return spent
+    return waited.json_value() / 1000
 
 
 def free_port() -> int:
