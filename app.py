@@ -24,9 +24,12 @@ def main() -> None:
     if options.queue is not None and options.queue < 1:
         parser.error("somebody must be able to wait")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it while it is imported
-    from textdiff.ui.line import WAITING
-    from textdiff.ui.page import build_page
-    from textdiff.ui.serving import launch_settings
+    from textdiff.ui.quick_import import without_stubs
+
+    with without_stubs():
+        from textdiff.ui.line import WAITING
+        from textdiff.ui.page import build_page
+        from textdiff.ui.serving import launch_settings
     from textdiff.weight_files import SHIPPED, guided_in_one_call, upscaler_beside
 
     weights = options.weights or SHIPPED

@@ -44,7 +44,7 @@ LAYERS = (
     "textdiff write",
     "experiments.branch experiments.guidance experiments.self_attention",
     "experiments.laboratory",
-    "ui ui.theme ui.run_store ui.lesson_path ui.live_training ui.write_panel",
+    "ui ui.quick_import ui.theme ui.run_store ui.lesson_path ui.live_training ui.write_panel",
     "ui.viewer_files",
     "ui.viewer_component ui.replay_page",
     "export",
