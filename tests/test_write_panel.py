@@ -1,5 +1,6 @@
 """The form with large pictures on offer, without them, and what it says a run will cost."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import gradio as gr
@@ -73,11 +74,13 @@ def test_every_choice_has_its_price_before_the_button_is_pressed(large):
     assert price(steps=None) == price(upscaled=99) == ""
 
 
-def test_a_model_that_cannot_be_loaded_has_no_price(large):
-    def fails():
-        raise ValueError("There are no weights.")
+def test_a_model_that_cannot_be_loaded_has_no_price_and_only_a_fault_of_ours_is_logged(large, caplog):
+    def fails(error):
+        raise error
 
-    assert tell_cost(large, fails, *values(large)) == ""
+    for error, logged in ((ValueError("There are no weights."), 0), (KeyError("weights"), 1)):
+        assert tell_cost(large, partial(fails, error), *values(large)) == ""
+        assert len(caplog.records) == logged
 
 
 def test_all_that_changes_the_price_is_listened_to(large):

@@ -40,7 +40,7 @@ class Graphs:
         self._lock = threading.Lock()  # a graph has one place for questions and one for answers
         self._graphs: dict[tuple, _Graph | None] = {}  # None: cannot be recorded; last stands the last used
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def __call__(self, *question: Tensor | None, **named: Tensor | None) -> Tensor:
         """A fresh tensor. The first call with new shapes takes as long as several."""
         if _has_hooks(self._network):

@@ -74,7 +74,7 @@ class Denoiser:
         """The one that the network was trained with."""
         return self.network.schedule
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def __call__(self, x_t: Tensor, t: float, watch: bool = False) -> Belief:
         """x_t (B, 3, H, W) float32 and its time in [T_MIN, T_MAX]. Watching shows the half with the text."""
         assert len(x_t) == len(self.ids), f"{len(x_t)} pictures for {len(self.ids)} texts"

@@ -166,9 +166,11 @@ def introduce(get_writer: Callable[[], "Writer"], reader: str) -> tuple:
 
 
 def tell_cost(panel: WritePanel, get_writer: Callable[[], "Writer"], *values) -> str:
-    """What the run that the form describes would take; nothing without a model, which `introduce` tells."""
+    """What the run that the form describes would take; nothing without a model or a reader."""
     try:
         return panel.cost_in_words(get_writer(), *values)
+    except ValueError:
+        return ""
     except Exception:
         log.exception("What a run costs could not be told.")
         return ""
