@@ -28,7 +28,7 @@ class Says(nn.Module):
 
     def forward(self, x, t, ids):
         is_null = (ids == null_ids().to(ids)).all(1)[:, None, None, None]
-        return torch.where(is_null, self.v_null, self.v).expand_as(x)
+        return torch.where(is_null, self.v_null, self.v).expand(len(ids), *x.shape[1:])
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +80,11 @@ def test_without_guidance_the_network_is_asked_with_the_text_only(network):
     assert torch.equal(belief.x0, x0_from_velocity(X_T, v, *level(cosine, T)).clamp(-1, 1))
 
 
-def test_with_guidance_both_questions_go_through_the_network_in_one_batch(network):
+def test_with_guidance_both_texts_of_all_candidates_go_through_the_network_in_one_batch(network):
     recorder = Recorder(network)
     denoiser(recorder, guidance=2.0, one_by_one=False)(X_T, T)
     ((x, t, ids),) = recorder.questions
-    assert torch.equal(x, torch.cat([X_T, X_T]))
+    assert torch.equal(x, X_T)
     assert torch.equal(ids, torch.cat([IDS, null_ids(4)]))
     assert torch.equal(t, torch.tensor([T]))
 
@@ -92,7 +92,7 @@ def test_with_guidance_both_questions_go_through_the_network_in_one_batch(networ
 def test_one_by_one_each_candidate_has_a_pass_of_its_own(network):
     recorder = Recorder(network)
     denoiser(recorder, guidance=2.0)(X_T, T)
-    assert [len(x) for x, _, _ in recorder.questions] == [2, 2, 2, 2]
+    assert [(len(x), len(ids)) for x, _, ids in recorder.questions] == 4 * [(1, 2)]
 
 
 def test_guidance_goes_from_the_guess_without_text_through_the_one_with_it_and_beyond():
@@ -119,7 +119,7 @@ def test_outside_its_interval_guidance_is_left_out_and_costs_nothing(network):
         expected = denoiser(network, guidance=3.0 if guided else 1.0, one_by_one=False)(X_T, t)
         assert torch.equal(belief.x0, expected.x0)
         assert (belief.x0_unconditional is not None) == guided
-    assert [len(x) for x, _, _ in recorder.questions] == [4, 8, 8, 4]
+    assert [len(ids) for _, _, ids in recorder.questions] == [4, 8, 8, 4]
 
 
 def test_guidance_of_zero_ignores_the_text(network):
@@ -151,11 +151,11 @@ def test_an_upscaler_gets_each_candidate_s_own_small_picture_clean(guidance, one
     x_t = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(7))
     denoiser(recorder, guidance=guidance, one_by_one=one_by_one, small=small)(x_t, T)
     asked = 1 if guidance == 1 else 2
-    seen = [(x, given) for x, _, _, given, _ in recorder.questions]
+    seen = [(x, ids, given) for x, _, ids, given, _ in recorder.questions]
     assert len(seen) == (4 if one_by_one else 1)
-    for x, given in seen:
+    for x, ids, given in seen:
         part = [next(k for k in range(4) if torch.equal(x_t[k], one)) for one in x]
-        assert len(part) == asked * (1 if one_by_one else 4)
+        assert len(part) == (1 if one_by_one else 4) and len(ids) == asked * len(part)
         assert torch.equal(given, small[part])
     assert all(not small_t.any() for *_, small_t in recorder.questions)
 

@@ -117,7 +117,8 @@ def test_what_is_redrawn_keeps_what_a_perfect_model_can_see_through_the_noise(mo
 
     def knows(x, t, ids):
         alpha, sigma = (value[:, None, None, None] for value in cosine(t))
-        return (alpha * x - small.repeat(2, 1, 1, 1)) / sigma  # v, from x0 = alpha x - sigma v
+        v = (alpha * x - small) / sigma  # from x0 = alpha x - sigma v
+        return v.repeat(len(ids) // len(x), 1, 1, 1)
 
     monkeypatch.setattr(base.network, "forward", knows)
     torch.testing.assert_close(redrawn(small, base, chance()), small, atol=1e-5, rtol=0)

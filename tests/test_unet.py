@@ -56,6 +56,17 @@ def test_the_answer_is_a_picture_and_starts_at_zero(network):
     assert not UNet(CONFIG)(X, T, IDS).any()
 
 
+@pytest.mark.parametrize("t", [T, T[:1]], ids=["a time for each", "one time"])
+def test_several_texts_for_a_picture_are_answered_as_if_each_had_been_asked_alone(network, t, monkeypatch):
+    stem, seen = network.stem.forward, []
+    monkeypatch.setattr(network.stem, "forward", lambda x: seen.append(len(x)) or stem(x))
+    texts = ids_of("Hi\nyo", "abc", "", "x")
+    together = network(X, t, texts)
+    alone = torch.cat([network(X, t, texts[:2]), network(X, t, texts[2:])])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+    assert seen == [2, 2, 2]  # the way down is gone once for all texts
+
+
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_a_switch_removes_its_weights_and_changes_the_answer(network, switch):
     other = without(network, switch)

@@ -79,6 +79,13 @@ def test_everything_that_it_is_given_matters(network):
         assert not torch.allclose(other[1], answer[1], atol=1e-3), change.keys()
 
 
+def test_several_texts_for_a_picture_are_answered_as_if_each_had_been_asked_alone(network):
+    texts = ids_of("Hi\nyo", "abc", "", "x")
+    together = network(X, T[:1], texts, SMALL, SMALL_T[:1])
+    alone = torch.cat([network(X, T[:1], part, SMALL, SMALL_T[:1]) for part in texts.chunk(2)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
 def test_a_pixel_of_the_small_picture_reaches_the_stem_at_its_place(network):
     seen = []
     handle = network.stem.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))

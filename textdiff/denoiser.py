@@ -59,7 +59,7 @@ class Denoiser:
 
     network: UNet  # (x (B, 3, H, W), t (B,), ids (B, T)) -> v (B, 3, H, W)
     ids: Tensor  # (B, T) int64, the texts
-    null_ids: Tensor  # (1, T) or (B, T) int64, the null prompt
+    null_ids: Tensor  # (1, T) int64, the null prompt
     guidance: float = 1.0
     one_call: bool = False  # tell the network the scale, instead of asking twice
     guided_between: tuple[float, float] = (0.0, 1.0)  # times, both included
@@ -116,12 +116,11 @@ class Denoiser:
         """One forward pass for the candidates of `part`."""
         x_t, ids = x_t[part], self.ids[part]
         count, small = len(x_t), None if self.small is None else self.small[part]
-        if twice:  # both questions in one batch, the one with the text first
-            null_ids = self.null_ids.expand_as(self.ids)[part]
-            x_t, ids = torch.cat([x_t, x_t]), torch.cat([ids, null_ids])
-            small = None if small is None else torch.cat([small, small])
-        if len(x_t) % 2 and not self.one_by_one and self.autocast is not None:
+        if count % 2 and not self.one_by_one and self.autocast is not None:
             x_t, ids, small = (_even(part) for part in (x_t, ids, small))
+        asked = len(x_t)
+        if twice:  # both texts for each picture in one batch, its own first
+            ids = torch.cat([ids, self.null_ids.expand_as(ids)])
         # One time for all pictures: what depends on the time alone is computed once.
         time = torch.full((1,), t, dtype=torch.float32, device=x_t.device)
         given = () if small is None else (small, torch.zeros_like(time))
@@ -134,7 +133,7 @@ class Denoiser:
         else:
             v, attention = (self.ask or self.network)(x_t, time, ids, *given), {}
         v = v.float()
-        return v[:count], v[count:] if twice else None, attention
+        return v[:count], v[asked:][:count] if twice else None, attention
 
 
 def _even(part: Tensor | None) -> Tensor | None:

@@ -153,12 +153,15 @@ class _Products(TorchDispatchMode):
 
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        answer = operator(*args, **kwargs)
         count = flop_registry.get(operator._overloadpacket)
-        if count is not None:
-            tensors = [value for value in tree_leaves((args, kwargs, answer)) if isinstance(value, Tensor)]
-            flops = count(*args, **kwargs, out_val=answer)
-            self.done.append((flops, sum(tensor.nbytes for tensor in tensors)))
+        if count is None:  # in inference mode, products may come as a part of something larger
+            with self:
+                answer = operator.decompose(*args, **kwargs)
+            return operator(*args, **kwargs) if answer is NotImplemented else answer
+        answer = operator(*args, **kwargs)
+        tensors = [value for value in tree_leaves((args, kwargs, answer)) if isinstance(value, Tensor)]
+        flops = count(*args, **kwargs, out_val=answer)
+        self.done.append((flops, sum(tensor.nbytes for tensor in tensors)))
         return answer
 
 

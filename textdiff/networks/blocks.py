@@ -199,6 +199,11 @@ def unit_rms(x: Tensor) -> Tensor:
     return (wide * (x.shape[-1] ** 0.5 / (length + _TINY))).to(x.dtype)
 
 
+def repeated(x: Tensor, count: int) -> Tensor:
+    """(B, ...) -> (count, ...), all of it again and again; count is a multiple of B."""
+    return x if len(x) == count else torch.cat([x] * (count // len(x)))  # which keeps channels last
+
+
 def to_cells(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, N, C); no copy when x is channels-last."""
     return x.flatten(2).transpose(1, 2)

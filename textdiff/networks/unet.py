@@ -2,7 +2,7 @@
 
 Blocks are named after their place, so that a key of the weights reads as one:
 `up.16x16_block0.weave.text_to_image.out.weight`.
-Legend: B pictures, C channels, T tokens, D width of the time embedding, E text width.
+Legend: B pictures, k texts for each, C channels, T tokens, D width of the time embedding, E text width.
 """
 
 import torch
@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from textdiff import alphabet
 from textdiff.config import ModelConfig
-from textdiff.networks.blocks import Conv2d, Downsample, ResidualBlock, SelfAttention, TimeEmbedding, Upsample
+from textdiff.networks.blocks import (
+    Conv2d,
+    Downsample,
+    ResidualBlock,
+    SelfAttention,
+    TimeEmbedding,
+    Upsample,
+    repeated,
+)
 from textdiff.networks.text_encoder import TextEncoder
 from textdiff.networks.weave import AxialPositions, WeaveAttention
 from textdiff.noise_schedule import shifted_cosine
@@ -25,6 +33,9 @@ class UNet(nn.Module):
     With `distilled_guidance` in the config it may be told a guidance scale, (B,) or (1,) from 1 on, and
     predicts at once the v that classifier-free guidance makes of two predictions. Without a scale, or where
     it is 0, it is the ordinary network.
+
+    There may be several texts for a picture: with ids (kB, T) the answers are those for all pictures and the
+    first B texts, then for all and the next B, v (kB, 3, H, W). The way down knows no text and is gone once.
     """
 
     pixel_channels = 3  # of what the stem sees
@@ -85,8 +96,10 @@ class UNet(nn.Module):
         return self.predict(x, self.time(t) if guidance is None else self.time(t, guidance), ids)
 
     def predict(self, x: Tensor, time: Tensor, ids: Tensor) -> Tensor:
-        """x (B, pixel_channels, H, W), time embedding (B or 1, D), ids (B, T) -> v (B, 3, H, W)."""
-        text = self._encoded(ids, time)  # (B, T, E)
+        """x (B, pixel_channels, H, W), time embedding (B or 1, D), ids (kB, T) -> v (kB, 3, H, W)."""
+        count = len(ids)
+        time_up = time if len(time) == 1 else repeated(time, count)
+        text = self._encoded(ids, time_up)  # (kB, T, E)
         padding = ids == alphabet.PAD
         positions = {name: table() for name, table in self.positions.items()}
 
@@ -97,11 +110,13 @@ class UNet(nn.Module):
             skips.append(h)
         for block in self.middle.values():
             h = block(h, time)
+        h = repeated(h, count)
         for block in self.up.values():
             if isinstance(block, Upsample):
                 h = block(h)
             else:
-                h = block(torch.cat([h, skips.pop()], dim=1), time, text, padding, positions)
+                skip = repeated(skips.pop(), count)
+                h = block(torch.cat([h, skip], dim=1), time_up, text, padding, positions)
         v = self.out(F.silu(self.out_norm(h)))
         return F.pixel_shuffle(v, self.config.stem)
 

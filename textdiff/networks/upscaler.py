@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from textdiff.config import ModelConfig
-from textdiff.networks.blocks import TimeEmbedding
+from textdiff.networks.blocks import TimeEmbedding, repeated
 from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import cosine, shifted_cosine
 from textdiff.prediction import eps_from_velocity, velocity, x0_from_velocity
@@ -40,7 +40,7 @@ RESIDUAL_STD = 0.16
 class Upscaler(UNet):
     """x_t (B, 3, H, W), t (B,), ids (B, T), small (B, 3, H/2, W/2), small_t (B,) -> v (B, 3, H, W).
 
-    t and small_t may be (1,), one for all.
+    t and small_t may be (1,), one for all, and are where there are several texts for a picture.
     """
 
     pixel_channels = 6
@@ -57,6 +57,7 @@ class Upscaler(UNet):
         spread = torch.hypot(alpha * std, sigma)
         y = (x - alpha * enlarged) / spread
         v_y = self.predict(torch.cat([y, enlarged], dim=1), self.time(t, small_t), ids).to(x.dtype)
+        y, enlarged = repeated(y, len(v_y)), repeated(enlarged, len(v_y))
         alpha_y, sigma_y = alpha * std / spread, sigma / spread
         x0 = enlarged + std * x0_from_velocity(y, v_y, alpha_y, sigma_y)
         return velocity(x0, eps_from_velocity(y, v_y, alpha_y, sigma_y), alpha, sigma)

@@ -86,8 +86,8 @@ def two_velocities(
     x_t (B, 3, H, W), t (B,), ids (B, T), null_ids (1, T), scales (B,) or (1,).
     """
     alpha, sigma = _levels(teacher, t, x_t)
-    both = torch.cat([x_t, x_t]).contiguous(memory_format=torch.channels_last)
-    answers = teacher(both, torch.cat([t, t]), torch.cat([ids, null_ids.expand_as(ids)])).float().chunk(2)
+    x = x_t.contiguous(memory_format=torch.channels_last)
+    answers = teacher(x, t, torch.cat([ids, null_ids.expand_as(ids)])).float().chunk(2)
     x0, unconditional = (x0_from_velocity(x_t, answer, alpha, sigma) for answer in answers)
     x0 = (unconditional + scales[:, None, None, None] * (x0 - unconditional)).clamp(-1, 1)
     return answers[0], velocity(x0, eps_from_x0(x_t, x0, alpha, sigma), alpha, sigma)
