@@ -64,7 +64,7 @@ def test_several_texts_for_a_picture_are_answered_as_if_each_had_been_asked_alon
     together = network(X, t, texts)
     alone = torch.cat([network(X, t, texts[:2]), network(X, t, texts[2:])])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
-    assert seen == [2, 2, 2]  # the way down is gone once for all texts
+    assert seen == [2, 2, 2]  # the way down is taken once for all texts
 
 
 @pytest.mark.parametrize("switch", SWITCHES)

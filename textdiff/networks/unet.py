@@ -35,7 +35,7 @@ class UNet(nn.Module):
     it is 0, it is the ordinary network.
 
     There may be several texts for a picture: with ids (kB, T) the answers are those for all pictures and the
-    first B texts, then for all and the next B, v (kB, 3, H, W). The way down knows no text and is gone once.
+    first B texts, then for all and the next B, v (kB, 3, H, W). The way down, without text, is taken once.
     """
 
     pixel_channels = 3  # of what the stem sees

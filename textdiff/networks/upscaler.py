@@ -40,7 +40,7 @@ RESIDUAL_STD = 0.16
 class Upscaler(UNet):
     """x_t (B, 3, H, W), t (B,), ids (B, T), small (B, 3, H/2, W/2), small_t (B,) -> v (B, 3, H, W).
 
-    t and small_t may be (1,), one for all, and are where there are several texts for a picture.
+    t and small_t may be (1,), one for all; where there are several texts for a picture, they must be.
     """
 
     pixel_channels = 6
