@@ -8,9 +8,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:::gradio.q
 
 
 def test_who_waits_sees_how_many_are_before(visit, site):
-    site.writer.seconds_per_step = (
-        3.0  # a run takes half a minute, in which a busy machine fills in two forms
-    )
+    site.writer.seconds_per_step = 3.0  # half a minute for a run: a busy machine fills in the other forms
     pages = [visit() for _ in range(3)]
     for page in pages:
         expect(page.locator("#text")).to_contain_text("Up to 48 characters")
