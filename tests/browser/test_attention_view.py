@@ -173,6 +173,16 @@ def test_a_beginner_sees_no_settings_until_they_ask_and_then_they_stay(look):
     page.wait_for_function("location.hash.includes('more=true')")
 
 
+def test_settings_that_are_opened_while_the_view_is_drawn_stay_open(look):
+    """The browser says that they were opened only when the script at work is done."""
+    page = look()
+    page.evaluate("document.querySelector('.td-settings').open = true, viewer.set({ opacity: 0.3 })")
+    page.wait_for_function("location.hash.includes('more=true')")
+    expect(page.get_by_label("Layer")).to_be_visible()
+    page.evaluate("viewer.set({ more: false })")
+    expect(page.get_by_label("Layer")).not_to_be_visible()
+
+
 def test_without_a_page_behind_it_nothing_can_be_muted(look):
     page = look()
     expect(page.locator(".td-one .td-map")).to_be_visible()

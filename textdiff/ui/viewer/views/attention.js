@@ -182,8 +182,10 @@
           node("label", {}, "Opacity", opacity),
           node("label", { class: "td-check" }, stretch, "Stretch the colours to what is shown"))));
 
+    let followed = null; // a browser tells late of what a visitor opens: only a change of the state may undo it
+
     function render({ taught: taughtHead, index }) {
-      if (element.open !== state.more) element.open = state.more;
+      if (state.more !== followed) element.open = followed = state.more;
       directions.follow(state.direction, (direction) => layerIndex(run, { ...state, direction }) >= 0);
       meaning.textContent = DIRECTIONS.find(([direction]) => direction === state.direction)[2];
       layer.value = state.layer;
