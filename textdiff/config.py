@@ -99,6 +99,9 @@ class TrainConfig:
     logit_std: float = 0.9
     checkpoint_minutes: float = 10.0
     guided_share: float = 0.75  # of the pictures with a text, learn a guided answer instead
+    # Base models only: of the noisy pictures, the share that the network came to by itself, by steps of the
+    # sampler, see training/own_steps.py.
+    own_share: float = 0.0
 
     # Upscalers only: how wrong the small pictures are that they learn from, see training/small_pictures.py.
     small_t: float = 0.4  # noise up to this time is added to every small picture (the original: 600 of 1000)

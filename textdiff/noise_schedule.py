@@ -85,11 +85,23 @@ def log_snr(schedule: Schedule, t: Tensor) -> Tensor:
 def sampling_times(steps: int, t_max: float = T_MAX, shift: float = 1.0) -> Tensor:
     """(steps + 1,) float64 times from `t_max` down to 0; step k goes from times[k] onward.
 
-    With `shift` 1 they are evenly spaced. A larger one takes more of the steps where there is more noise,
-    t -> shift t / (1 + (shift - 1) t) (Esser et al. 2024, eq. 23). The last time is the clean picture's. The
-    network is never asked there: its last question is at times[-2]. Raises ValueError for less than one step.
+    With `shift` 1 they are evenly spaced, a larger one takes more of the steps where there is more noise. The
+    last time is the clean picture's. The network is never asked there: its last question is at times[-2].
+    Raises ValueError for less than one step.
     """
     if steps < 1:
         raise ValueError(f"A picture takes at least 1 step, not {steps}.")
-    even = torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64)
+    return shifted_time(torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64), t_max, shift)
+
+
+def shifted_time(even: Tensor, t_max: float, shift: float) -> Tensor:
+    """[0, 1] -> [0, t_max]; even spacing becomes that of sampling: t -> shift t / (1 + (shift - 1) t).
+
+    Esser et al. 2024, eq. 23.
+    """
     return t_max * shift * even / (1 + (shift - 1) * even)
+
+
+def even_time(t: Tensor, t_max: float, shift: float) -> Tensor:
+    """The inverse of `shifted_time`."""
+    return t / (t_max * shift - (shift - 1) * t)

@@ -46,15 +46,21 @@ StepRule = Callable[[Situation], Tensor]
 
 
 def ddpm(now: Situation) -> Tensor:
-    """Ancestral sampling, a draw from q(x_s | x_t, x0): Ho et al. 2020, eq. 6 and 7, posterior variance.
+    """Ancestral sampling, a draw from q(x_s | x_t, x0): Ho et al. 2020, eq. 6 and 7, posterior variance."""
+    mean, deviation = posterior(now.x_t, now.belief.x0, now.here, now.there)
+    return mean + deviation * now.draw()
+
+
+def posterior(x_t: Tensor, x0: Tensor, t: Level, s: Level) -> tuple[Tensor, float | Tensor]:
+    """Mean and standard deviation of q(x_s | x_t, x0).
 
     For continuous time, alpha_t / alpha_s takes the place of sqrt(1 - beta): Kingma et al. 2021, appendix A.
+    The levels are numbers, or tensors that broadcast against the pictures.
     """
-    t, s = now.here, now.there
     ratio = t.alpha / s.alpha
     added = t.sigma**2 - ratio**2 * s.sigma**2  # the variance that noising added on the way from s to t
-    mean = ratio * s.sigma**2 / t.sigma**2 * now.x_t + s.alpha * added / t.sigma**2 * now.belief.x0
-    return mean + sqrt(added) * s.sigma / t.sigma * now.draw()
+    mean = ratio * s.sigma**2 / t.sigma**2 * x_t + s.alpha * added / t.sigma**2 * x0
+    return mean, added**0.5 * s.sigma / t.sigma
 
 
 def ddim(now: Situation, eta: float = 0.0) -> Tensor:

@@ -38,6 +38,7 @@ from textdiff.training.fonts import find_faces
 from textdiff.training.letter_gap import letter_gap
 from textdiff.training.loss import diffusion_loss, draw_times
 from textdiff.training.optimizer import make_optimizers
+from textdiff.training.own_steps import with_own_steps
 from textdiff.training.run_state import STATE, load_state, save_state
 from textdiff.training.small_pictures import base_of, clean_small_pictures, redrawing, small_pictures
 
@@ -46,7 +47,7 @@ MISSED_TIMES = (0.65, 0.9)  # where guidance changes most
 _LOG_EVERY = 50  # steps
 _COUNTERS = ("step", "pictures", "minutes")
 _STRIP_PICTURES = 8  # of an upscaler's film
-_SMALL, _GUIDED = 1 << 31, 3 << 30  # keep the chance in these apart from the other of the same step
+_SMALL, _GUIDED, _OWN = 1 << 31, 3 << 30, 1 << 30  # keep the chance in these apart from that of the same step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +90,10 @@ class Trainer:
         self.world = dist.get_world_size() if dist.is_initialized() else 1
         if preset.train.batch % self.world:
             raise ValueError(f"{self.world} processes cannot share a batch of {preset.train.batch} evenly.")
+        if preset.train.own_share and preset.model.kind == UPSCALER:
+            raise ValueError(
+                "An upscaler takes no steps of its own while it learns: leave out train.own_share."
+            )
         torch.manual_seed(preset.train.seed)
         network = build_network(preset.model)
         self.before = dict.fromkeys(_COUNTERS, 0)  # what the weights had seen before this run
@@ -194,6 +199,10 @@ class Trainer:
         with torch.autocast(self.device, torch.bfloat16):
             ids = torch.from_numpy(ids[:, :longest]).to(self.device)
             lesson = self._lesson(nulled, longest, torch.Generator().manual_seed(seed + _GUIDED))
+            if config.own_share:
+                scales = None if lesson is None else lesson.scales
+                chance = torch.Generator().manual_seed(seed + _OWN)
+                eps = with_own_steps(self.ema.network, x0, t, eps, ids, scales, config.own_share, chance)
             loss, teaching = diffusion_loss(network, x0, ids, boxes.to(self.device), t, eps, given, lesson)
         (loss + config.teach_weight * teaching).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
