@@ -119,7 +119,7 @@ class Denoiser:
         """One forward pass for the candidates of `part`."""
         x_t, ids = x_t[part], self.ids[part]
         count, small = len(x_t), None if self.small is None else self.small[part]
-        if count % 2 and not self.one_by_one and self.autocast is not None:
+        if count % 2 and self.autocast is not None:
             x_t, ids, small = (_even(part) for part in (x_t, ids, small))
         asked = len(x_t)
         if twice:  # both texts for each picture in one batch, its own first
