@@ -92,12 +92,13 @@ def rival_cases(
     size, threads = network.config.image_size, torch.get_num_threads()
     text = TEXT if alphabet.problem_with(TEXT, network.config.max_characters, 2) is None else "Hi"
     ids = torch.from_numpy(alphabet.encode([text] * 2 * CANDIDATES, len(text)))
-    question = (torch.randn(len(ids), 3, size, size), torch.full((len(ids),), T), ids)
+    x, t = torch.randn(len(ids), 3, size, size), torch.full((len(ids),), T)
+    theirs, ours = (x, t, ids), (x[:CANDIDATES], t[:CANDIDATES], ids)  # ours takes two texts for a picture
     makers = {
-        "diffusers, float32": lambda: rivals.diffusers_unet(network, question, torch.float32),
-        "diffusers, bf16": lambda: rivals.diffusers_unet(network, question, torch.bfloat16),
-        "ONNX Runtime": lambda: (*rivals.onnx_runtime(network, question, threads), work),
-        "OpenVINO": lambda: (*rivals.openvino(network, question, threads), work),
+        "diffusers, float32": lambda: rivals.diffusers_unet(network, theirs, torch.float32),
+        "diffusers, bf16": lambda: rivals.diffusers_unet(network, theirs, torch.bfloat16),
+        "ONNX Runtime": lambda: (*rivals.onnx_runtime(network, ours, threads), work),
+        "OpenVINO": lambda: (*rivals.openvino(network, ours, threads), work),
     }
     found, missing = {}, {}
     for name, make in makers.items():
