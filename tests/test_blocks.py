@@ -8,6 +8,7 @@ from textdiff.networks.blocks import (
     Conv2d,
     Downsample,
     Linear,
+    Moment,
     ResidualBlock,
     SelfAttention,
     TimeEmbedding,
@@ -58,10 +59,23 @@ def test_adaptive_group_norm_scales_and_shifts_each_picture_by_its_time():
         torch.testing.assert_close(norm(X, TIME)[row], expected)
 
 
-def test_one_time_for_all_modulates_as_the_same_time_for_each():
-    norm = lively(AdaGN(16, 8))
-    with torch.no_grad():  # else torch's own way is taken, which training must repeat
-        torch.testing.assert_close(norm(X, TIME[:1]), norm(X, TIME[:1].expand(2, -1)))
+@pytest.mark.parametrize("positions", [None, torch.randn(32, 4, 6)])
+def test_a_moment_modulates_as_its_time_would_for_each_picture_also_after_the_weights_have_changed(positions):
+    norms = lively(nn.ModuleList(AdaGN(16, 8) for _ in range(3)))
+    with torch.no_grad():
+        for _ in range(2):
+            moment = Moment(norms, list(norms), TIME[:1])
+            for norm in norms:
+                expected = norm(X, TIME[:1].expand(2, -1), positions)
+                torch.testing.assert_close(norm(X, moment, positions), expected)
+            norms[1].modulation.weight.mul_(-0.7)
+
+
+def test_a_moment_draws_no_random_numbers():
+    norms = [AdaGN(16, 8)]
+    state = torch.get_rng_state()
+    Moment(norms[0], norms, TIME[:1])
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_positions_modulate_only_the_cell_that_they_belong_to():

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from textdiff import alphabet
 from textdiff.config import ModelConfig
 from textdiff.networks.blocks import (
+    AdaGN,
     Conv2d,
     Downsample,
+    Moment,
     ResidualBlock,
     SelfAttention,
     TimeEmbedding,
@@ -87,6 +89,7 @@ class UNet(nn.Module):
                 self.positions[f"{resolution}x{resolution}"] = AxialPositions(width, resolution)
         assert not skips
 
+        self._norms = [module for module in self.modules() if isinstance(module, AdaGN)]
         self.out_norm = nn.GroupNorm(8, channels)
         self.out = Conv2d(channels, 3 * config.stem**2, 3, padding=1)
         nn.init.zeros_(self.out.weight)
@@ -100,6 +103,8 @@ class UNet(nn.Module):
         count = len(ids)
         time_up = time if len(time) == 1 else repeated(time, count)
         text = self._encoded(ids, time_up)  # (kB, T, E)
+        if len(time) == 1 and not torch.is_grad_enabled():
+            time = time_up = Moment(self, self._norms, time)
         padding = ids == alphabet.PAD
         positions = {name: table() for name, table in self.positions.items()}
 
@@ -164,7 +169,7 @@ class Block(nn.Module):
     def forward(
         self,
         x: Tensor,
-        time: Tensor,
+        time: Tensor | Moment,
         text: Tensor | None = None,
         padding: Tensor | None = None,
         positions: dict[str, Tensor] | None = None,

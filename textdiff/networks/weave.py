@@ -14,6 +14,7 @@ from textdiff.config import ModelConfig
 from textdiff.networks.blocks import (
     AdaGN,
     Linear,
+    Moment,
     merge_heads,
     split_heads,
     to_cells,
@@ -97,7 +98,7 @@ class WeaveAttention(nn.Module):
         self.gain = nn.Parameter(torch.ones(()))
 
     def forward(
-        self, x: Tensor, text: Tensor, padding: Tensor, time: Tensor, positions: Tensor | None
+        self, x: Tensor, text: Tensor, padding: Tensor, time: Tensor | Moment, positions: Tensor | None
     ) -> Tensor:
         if hasattr(self, "image_to_text"):
             cells = to_cells(self.image_norm(x, time, positions))  # (B, N, C)
@@ -115,7 +116,7 @@ class _Norm(nn.Module):
         super().__init__()
         self.norm = nn.GroupNorm(8, channels) if time_width is None else AdaGN(channels, time_width)
 
-    def forward(self, x: Tensor, time: Tensor, positions: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor | Moment, positions: Tensor | None) -> Tensor:
         if isinstance(self.norm, AdaGN):
             return self.norm(x, time, positions)
         x = self.norm(x)
