@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+GROUPS = 8  # of channels that are normalised together
 _TINY = 1e-6  # keeps a vector of zeros from being divided by zero
 _kept: WeakKeyDictionary[nn.Module, tuple[tuple, object]] = WeakKeyDictionary()
 Made = TypeVar("Made")
@@ -114,24 +115,28 @@ class AdaGN(nn.Module):
     weave attention where each cell is.
     """
 
-    def __init__(self, channels: int, time_width: int, groups: int = 8) -> None:
+    def __init__(self, channels: int, time_width: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, channels, affine=False)
+        self.norm = nn.GroupNorm(GROUPS, channels, affine=False)
         self.modulation = Linear(time_width, 2 * channels)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x: Tensor, time: "Tensor | Moment", positions: Tensor | None = None) -> Tensor:
+        if isinstance(time, Moment) and positions is None:
+            scale, shift = time.modulations[self][0].chunk(2)  # the norm itself can apply them
+            return F.group_norm(x, GROUPS, 1 + scale, shift)
+        return self.modulated(self.norm(x), time, positions)
+
+    def modulated(self, normed: Tensor, time: "Tensor | Moment", positions: Tensor | None = None) -> Tensor:
+        """The second half, for a picture that several of these have in common: `normed` is its group norm."""
         at_once = isinstance(time, Moment)
         modulation = time.modulations[self] if at_once else self.modulation(F.silu(time))  # (B, 2C)
-        if at_once and positions is None:
-            scale, shift = modulation[0].chunk(2)  # one time for all: the norm itself can apply them
-            return F.group_norm(x, self.norm.num_groups, 1 + scale, shift)
         modulation = modulation[:, :, None, None]  # (B, 2C, 1, 1)
         if positions is not None:
             modulation = modulation + positions
         scale, shift = modulation.chunk(2, dim=1)
-        return torch.addcmul(shift.to(x.dtype), self.norm(x), 1 + scale.to(x.dtype))
+        return torch.addcmul(shift.to(normed.dtype), normed, 1 + scale.to(normed.dtype))
 
 
 class Moment:
@@ -164,7 +169,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels: int, time_width: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(8, channels_in)
+        self.norm = nn.GroupNorm(GROUPS, channels_in)
         self.conv1 = Conv2d(channels_in, channels, 3, padding=1)
         self.adagn = AdaGN(channels, time_width)
         self.conv2 = Conv2d(channels, channels, 3, padding=1)
@@ -172,9 +177,10 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor, time: Tensor | Moment) -> Tensor:
-        h = self.conv1(F.silu(self.norm(x)))  # (B, C, H, W)
-        h = self.conv2(F.silu(self.adagn(h, time)))
-        return self.skip(x) + h
+        h = self.conv1(silu_of_own(self.norm(x)))  # (B, C, H, W)
+        h = self.conv2(silu_of_own(self.adagn(h, time)))
+        h += self.skip(x)
+        return h
 
 
 class SelfAttention(nn.Module):
@@ -183,7 +189,7 @@ class SelfAttention(nn.Module):
     def __init__(self, channels: int, head_channels: int) -> None:
         super().__init__()
         self.heads = channels // head_channels
-        self.norm = nn.GroupNorm(8, channels)
+        self.norm = nn.GroupNorm(GROUPS, channels)
         self.to_qkv = Linear(channels, 3 * channels)
         self.out = Linear(channels, channels)
         nn.init.zeros_(self.out.weight)
@@ -224,6 +230,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
     if bias is not None:
         scores = scores + bias
     return scores.softmax(-1).to(v.dtype) @ v
+
+
+def silu_of_own(x: Tensor) -> Tensor:
+    """SiLU of what nobody else needs: in its place, unless a gradient has to go back through it."""
+    return F.silu(x, inplace=not torch.is_grad_enabled())
 
 
 def unit_rms(x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from textdiff import alphabet
 from textdiff.config import ModelConfig
 from textdiff.networks.blocks import (
+    GROUPS,
     AdaGN,
     Conv2d,
     Downsample,
@@ -21,6 +22,7 @@ from textdiff.networks.blocks import (
     TimeEmbedding,
     Upsample,
     repeated,
+    silu_of_own,
 )
 from textdiff.networks.text_encoder import TextEncoder
 from textdiff.networks.weave import AxialPositions, WeaveAttention
@@ -90,7 +92,7 @@ class UNet(nn.Module):
         assert not skips
 
         self._norms = [module for module in self.modules() if isinstance(module, AdaGN)]
-        self.out_norm = nn.GroupNorm(8, channels)
+        self.out_norm = nn.GroupNorm(GROUPS, channels)
         self.out = Conv2d(channels, 3 * config.stem**2, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
@@ -122,7 +124,7 @@ class UNet(nn.Module):
             else:
                 skip = repeated(skips.pop(), count)
                 h = block(torch.cat([h, skip], dim=1), time_up, text, padding, positions)
-        v = self.out(F.silu(self.out_norm(h)))
+        v = self.out(silu_of_own(self.out_norm(h)))
         return F.pixel_shuffle(v, self.config.stem)
 
     def _encoded(self, ids: Tensor, time: Tensor) -> Tensor:

@@ -8,10 +8,12 @@ Legend: B pictures, N cells, T tokens, C channels, E text width.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textdiff.config import ModelConfig
 from textdiff.networks.blocks import (
+    GROUPS,
     AdaGN,
     Linear,
     Moment,
@@ -100,11 +102,12 @@ class WeaveAttention(nn.Module):
     def forward(
         self, x: Tensor, text: Tensor, padding: Tensor, time: Tensor | Moment, positions: Tensor | None
     ) -> Tensor:
+        normed = F.group_norm(x, GROUPS)  # what both norms of the picture begin with
         if hasattr(self, "image_to_text"):
-            cells = to_cells(self.image_norm(x, time, positions))  # (B, N, C)
+            cells = to_cells(self.image_norm(x, normed, time, positions))  # (B, N, C)
             text = text + self.image_to_text(self.text_norm(text), cells)  # (B, T, E)
             text = text + self.mlp(text)
-        queries = to_cells(self.query_norm(x, time, positions))
+        queries = to_cells(self.query_norm(x, normed, time, positions))
         written = self.text_to_image(queries, self.key_norm(text), padding)  # (B, N, C)
         return x + self.gain * to_picture(written, x)
 
@@ -114,11 +117,11 @@ class _Norm(nn.Module):
 
     def __init__(self, channels: int, time_width: int | None) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(8, channels) if time_width is None else AdaGN(channels, time_width)
+        self.norm = nn.GroupNorm(GROUPS, channels) if time_width is None else AdaGN(channels, time_width)
 
-    def forward(self, x: Tensor, time: Tensor | Moment, positions: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, normed: Tensor, time: Tensor | Moment, positions: Tensor | None) -> Tensor:
         if isinstance(self.norm, AdaGN):
-            return self.norm(x, time, positions)
+            return self.norm.modulated(normed, time, positions)
         x = self.norm(x)
         return x if positions is None else x + positions.chunk(2)[1]
 
