@@ -1,7 +1,7 @@
 import pytest
 import torch
 from oracles import ids_of, lively_unet
-from training_runs import TINY, log_of, quick, refusal, trainer  # noqa: F401
+from training_runs import TINY, Killed, log_of, quick, refusal, trainer  # noqa: F401
 
 from textdiff.config import PRESETS, overridden
 from textdiff.noise_schedule import SHIFT, T_MAX, Level, cosine, even_time, shifted_time
@@ -107,18 +107,18 @@ def test_even_times_are_those_that_shifting_began_with():
 def test_training_takes_them_and_a_resumed_run_ends_with_the_same_weights(tmp_path):
     preset = overridden(TINY, ["train.own_share=0.8"])
 
-    class Dies(Trainer):
+    class DiesInStep3(Trainer):
         def _one_step(self, *arguments):
             if self.step == 2:
                 self.save()
-                raise InterruptedError
+                raise Killed
             return super()._one_step(*arguments)
 
     whole, plain = trainer(tmp_path / "whole", preset), trainer(tmp_path / "plain")
     for run in (whole, plain):
         run.run(Budget(minutes=None, steps=4))
-    with pytest.raises(InterruptedError):
-        trainer(tmp_path / "resumed", preset, kind=Dies).run(Budget(minutes=None, steps=4))
+    with pytest.raises(Killed):
+        trainer(tmp_path / "resumed", preset, kind=DiesInStep3).run(Budget(minutes=None, steps=4))
     resumed = trainer(tmp_path / "resumed", preset)
     resumed.resume()
     resumed.run(Budget(minutes=None, steps=4))
@@ -126,7 +126,7 @@ def test_training_takes_them_and_a_resumed_run_ends_with_the_same_weights(tmp_pa
     assert all(map(torch.equal, ours, theirs))
     assert not all(map(torch.equal, ours, others))
     first, other = (log_of(tmp_path / name)[0]["loss"] for name in ("whole", "plain"))
-    assert first != other
+    assert first != other  # from the first step on
 
 
 def test_an_upscaler_takes_none(tmp_path, capsys):
