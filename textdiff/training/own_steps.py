@@ -20,6 +20,9 @@ from textdiff.samplers import posterior
 
 _STEPS = (8.0, 16.0)  # of the sampler from noise to picture, which say how far one of them goes
 _MOST = 2  # steps that a picture takes to its time
+# Such a step must not begin later in the noise than this. There it is still open where the text will stand:
+# the network would be taught to go back to a place that nothing shows any more, and no longer settle for one.
+_FURTHEST = 0.85
 _LEAST = 0.15  # the least such time: below it no sampler asks, and a small error of x0 is a large one of eps
 
 
@@ -43,13 +46,14 @@ def with_own_steps(
     count = int(torch.randint(1, _MOST + 1, (), generator=generator))
     low, high = _STEPS
     step = 1 / (low + (high - low) * torch.rand(len(t), generator=generator)).to(t)
-    chosen = (torch.rand(len(t), generator=generator) < share).to(t.device)
     even = even_time(t, T_MAX, SHIFT)
-    chosen &= (even + count * step <= 1) & (t >= _LEAST)
+    times = [shifted_time(even + k * step, T_MAX, SHIFT) for k in range(count, -1, -1)]
+    chosen = (torch.rand(len(t), generator=generator) < share).to(t.device)
+    chosen &= (times[0] <= _FURTHEST) & (t >= _LEAST)
     if not chosen.any():
         return eps
     clean, texts, scale = x0[chosen], ids[chosen], () if scales is None else (scales[chosen],)
-    times = [shifted_time((even + k * step)[chosen], T_MAX, SHIFT) for k in range(count, -1, -1)]
+    times = [time[chosen] for time in times]
     here = _level(network, times[0])
     x_t = add_noise(clean, eps[chosen], *here)
     for time, following in zip(times, times[1:], strict=False):
