@@ -15,7 +15,7 @@ from torch import Tensor
 # A network is asked about times inside this margin only, where neither alpha nor sigma vanishes.
 T_MIN, T_MAX = 1e-3, 0.999
 # How far our sampling leans towards the noise (see `sampling_times`); measured, see training/NOTES.md.
-SHIFT = 4.0
+SHIFT = 2.5
 # An upscaler's few steps are even: the small picture has settled what is decided in the noise. 0.3 and 3 are
 # no worse and no better that could be measured, see training/NOTES.md. A single step, which gives the mean of
 # all large pictures that fit, is read best; more of them settle for one, now and then with a wrong letter.
