@@ -10,6 +10,9 @@ from textdiff import run_folder
 # Before torch is imported: two processes with two threads each would wait for each other on two cores.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
+    # Nor may both serve a page at the first port that is free, which is the same one if they look at once.
+    number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    os.environ["GRADIO_SERVER_PORT"] = str(7860 + 100 * number)
 
 
 @pytest.fixture
