@@ -1,10 +1,10 @@
-import functools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from oracles import ids_of, lively_unet, null_ids
+from training_runs import DiesInStep3, Killed, quick, refusal  # noqa: F401
 
 from textdiff.checkpoints import build_network, load_checkpoint, save_checkpoint, take_over
 from textdiff.config import MAX_DISTILLED_GUIDANCE, PRESETS, TrainConfig, overridden
@@ -13,7 +13,6 @@ from textdiff.noise_schedule import cosine, level
 from textdiff.prediction import x0_from_velocity
 from textdiff.training import train
 from textdiff.training.distillation import Lesson, draw_scales, guidance_missed, two_velocities
-from textdiff.training.fonts import find_faces
 from textdiff.training.loss import diffusion_loss, draw_times
 from textdiff.training.optimizer import make_optimizers
 from textdiff.training.train import Budget, Trainer, main
@@ -24,15 +23,6 @@ IDS = ids_of("Hi", "a\nb", "", "textdiff")
 X_T = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(5))
 T = torch.tensor([0.2, 0.5, 0.8, 0.95])
 SCALES = torch.tensor([1.5, 0.0, 3.0, 8.0])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    """Fonts are looked for once, and no film is drawn."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "find_faces", functools.cache(find_faces))
-        patch.setattr(train, "film_strip", lambda *_: np.zeros((1, 1, 3), dtype=np.uint8))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +178,7 @@ def test_a_teacher_changes_neither_pictures_nor_noise_nor_times(tmp_path, weight
     def note(network, x0, ids, boxes, t, eps, given, lesson):
         asked.append((x0, ids, boxes, t, eps))
         lessons.append(lesson)
-        raise InterruptedError
+        raise Killed
 
     lessons = []
     with pytest.MonkeyPatch.context() as patch:
@@ -198,7 +188,7 @@ def test_a_teacher_changes_neither_pictures_nor_noise_nor_times(tmp_path, weight
             distilling(tmp_path, weights),
             distilling(tmp_path, weights),
         ):
-            with pytest.raises(InterruptedError):
+            with pytest.raises(Killed):
                 run.run(Budget(minutes=None, steps=9))
     for ordinary, one, other in zip(*asked, strict=True):
         assert torch.equal(ordinary, one) and torch.equal(one, other)
@@ -234,17 +224,9 @@ def test_a_resumed_distillation_ends_with_the_very_weights_of_an_uninterrupted_o
         return kind(preset, out, "cpu", 0, weights, teacher=teacher, self_guided=self_guided)
 
     preset, budget = overridden(TINY, ["train.batch=4"]), Budget(minutes=None, steps=4)
-
-    class DiesInStep3(Trainer):
-        def _one_step(self, *arguments):
-            if self.step == 2:
-                self.save()
-                raise InterruptedError
-            return super()._one_step(*arguments)
-
     whole = begun(tmp_path / "whole")
     whole.run(budget)
-    with pytest.raises(InterruptedError):
+    with pytest.raises(Killed):
         begun(tmp_path / "resumed", DiesInStep3).run(budget)
     resumed = begun(tmp_path / "resumed")
     resumed.resume()
@@ -255,12 +237,6 @@ def test_a_resumed_distillation_ends_with_the_very_weights_of_an_uninterrupted_o
             assert torch.equal(value, other), name
     shipped = load_checkpoint(tmp_path / "resumed" / "weights.safetensors")
     assert shipped.network.config == STUDENT  # and with `strict` loading: nothing of the teacher is in there
-
-
-def refusal(capsys, *arguments):
-    with pytest.raises(SystemExit):
-        main(["--preset", "tiny", "--device", "cpu", "--workers", "0", *map(str, arguments)])
-    return capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_teacher_must_be_there_and_fit(tmp_path, capsys, weights):

@@ -1,14 +1,14 @@
 import pytest
 import torch
 from oracles import ids_of, lively_unet
-from training_runs import TINY, Killed, quick, refusal, trainer  # noqa: F401
+from training_runs import TINY, DiesInStep3, Killed, quick, refusal, trainer  # noqa: F401
 
 from textdiff.config import PRESETS, overridden
 from textdiff.noise_schedule import SHIFT, T_MAX, Level, cosine, even_time, shifted_time
 from textdiff.prediction import add_noise, eps_from_x0, velocity
 from textdiff.samplers import posterior
 from textdiff.training.own_steps import with_own_steps
-from textdiff.training.train import Budget, Trainer
+from textdiff.training.train import Budget
 
 SHAPE = (3, 16, 16)
 COUNT = 64
@@ -107,14 +107,6 @@ def test_even_times_are_those_that_shifting_began_with():
 def test_training_takes_them_and_a_resumed_run_ends_with_the_same_weights(tmp_path):
     middle = overridden(TINY, ["train.logit_mean=0.0"])  # times with room for such steps
     preset = overridden(middle, ["train.own_share=0.9"])
-
-    class DiesInStep3(Trainer):
-        def _one_step(self, *arguments):
-            if self.step == 2:
-                self.save()
-                raise Killed
-            return super()._one_step(*arguments)
-
     whole, plain = trainer(tmp_path / "whole", preset), trainer(tmp_path / "plain", middle)
     for run in (whole, plain):
         run.run(Budget(minutes=None, steps=4))

@@ -40,6 +40,16 @@ class Killed(Exception):
     pass
 
 
+class DiesInStep3(Trainer):
+    """Has saved what the first two steps made."""
+
+    def _one_step(self, *arguments):
+        if self.step == 2:
+            self.save()
+            raise Killed
+        return super()._one_step(*arguments)
+
+
 def refusal(capsys, *arguments):
     """The last line that the command says when it refuses to start."""
     with pytest.raises(SystemExit) as stopped:

@@ -16,7 +16,8 @@ def expect(*arguments):
 
 
 def pixels(canvas) -> np.ndarray:
-    """(H, W, 3) uint8, what is drawn on the canvas."""
+    """(H, W, 3) uint8, what is drawn on the canvas, once it is there: not while a file is on its way."""
+    expect(canvas).to_be_visible()
     width, height, *levels = canvas.evaluate(PIXELS)
     return np.array(levels, dtype=np.uint8).reshape(height, width, 4)[..., :3]
 

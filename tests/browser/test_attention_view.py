@@ -95,6 +95,7 @@ def test_a_pinned_place_says_how_much_it_reads_of_every_character(look, site):
     """The other way round: one cell of all maps, until Escape or another click."""
     page = look()
     row, column = 6, 2
+    expect(page.locator(".td-one .td-map")).to_be_visible()
     box = page.locator(".td-one .td-map").bounding_box()
     page.mouse.click(box["x"] + box["width"] * (column + 0.5) / 8, box["y"] + box["height"] * (row + 0.5) / 8)
     page.mouse.move(5, 5)

@@ -46,6 +46,7 @@ def distilled(tmp_path_factory):
 
 def test_a_run_in_one_call_says_where_the_other_guess_is_and_can_be_asked_for_it(visit, distilled):
     page = visit(url=f"{distilled.url}?text=hello&candidates=2&steps=3&guidance=3")
+    expect(page.locator("#text textarea")).to_have_value("hello")
     page.locator("#settings > button").click()
     expect(page.locator("#one_call input")).to_be_checked()  # as long as nobody says otherwise
     page.locator("#write").click()
