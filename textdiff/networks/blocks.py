@@ -64,26 +64,49 @@ def _packed(
 
     Autocast would convert, and oneDNN rearrange, all 13 million weights for every call.
     """
-    # A hundred and fifty layers ask in every call, and `layer.weight` takes a microsecond to find.
-    given = [value for value in layer._parameters.values() if value is not None]
 
     def make() -> tuple[Tensor, Tensor | None]:
-        weight, *bias = (value.detach().bfloat16() for value in given)
+        weight, *bias = (value.detach().bfloat16() for value in _weights_of(layer))
         return pack(weight, *how), bias[0] if bias else None
 
-    return _made_once(layer, given, make)
+    return _made_once(layer, [layer], make)
 
 
-def _made_once(owner: nn.Module, given: Sequence[Tensor], make: Callable[[], Made]) -> Made:
-    """What `make` once made of the given weights for their owner; anew when one of them has changed.
+def at_once(owner: nn.Module, layers: Sequence[Linear], x: Tensor) -> tuple[Tensor, ...]:
+    """What each of these layers of `owner` makes of x, by one product; not to be differentiated."""
+    one = _made_once(owner, layers, lambda: _joined(layers))
+    return one(x).split([layer.out_features for layer in layers], dim=-1)
+
+
+def _joined(layers: Sequence[Linear]) -> Linear:
+    """One layer that gives what all of these give, after one another."""
+    with torch.inference_mode(False), torch.no_grad():
+        first, width = layers[0], sum(layer.out_features for layer in layers)
+        like = {"bias": first.bias is not None, "device": first.weight.device, "dtype": first.weight.dtype}
+        one = nn.utils.skip_init(Linear, first.in_features, width, **like)  # which draws no random numbers
+        for joined, *parts in zip(_weights_of(one), *map(_weights_of, layers), strict=True):
+            joined.copy_(torch.cat(parts))
+    return one.requires_grad_(False)
+
+
+def _made_once(owner: nn.Module, layers: Sequence[nn.Module], make: Callable[[], Made]) -> Made:
+    """What `make` once made of the layers' weights for their owner; anew when one of them has changed.
 
     torch counts how often that happened.
     """
-    state = [(value.data_ptr(), value._version) for value in given]
+    state = [(value.data_ptr(), value._version) for layer in layers for value in _weights_of(layer)]
     known = _kept.get(owner)
     if known is None or known[0] != state:
         known = _kept[owner] = state, make()
     return known[1]
+
+
+def _weights_of(layer: nn.Module) -> list[Tensor]:
+    """Weight and, where there is one, bias.
+
+    A hundred and fifty layers ask in every call, and `layer.weight` takes a microsecond to find.
+    """
+    return [value for value in layer._parameters.values() if value is not None]
 
 
 class TimeEmbedding(nn.Module):
@@ -147,22 +170,8 @@ class Moment:
     """
 
     def __init__(self, network: nn.Module, norms: Sequence[AdaGN], embedding: Tensor) -> None:
-        layers = [norm.modulation for norm in norms]
-        weights = [value for layer in layers for value in (layer.weight, layer.bias)]
-        all_layers = _made_once(network, weights, lambda: _joined(layers))
-        parts = all_layers(F.silu(embedding)).float().split([layer.out_features for layer in layers], dim=1)
-        self.modulations = dict(zip(norms, parts, strict=True))  # (1, 2C) float32
-
-
-def _joined(layers: Sequence[Linear]) -> Linear:
-    """One layer that gives what all of these give, after one another."""
-    with torch.inference_mode(False), torch.no_grad():
-        first, width = layers[0], sum(layer.out_features for layer in layers)
-        like = {"device": first.weight.device, "dtype": first.weight.dtype}
-        one = nn.utils.skip_init(Linear, first.in_features, width, **like)  # which draws no random numbers
-        one.weight.copy_(torch.cat([layer.weight for layer in layers]))
-        one.bias.copy_(torch.cat([layer.bias for layer in layers]))
-    return one.requires_grad_(False)
+        parts = at_once(network, [norm.modulation for norm in norms], F.silu(embedding))
+        self.modulations = {norm: part.float() for norm, part in zip(norms, parts, strict=True)}  # (1, 2C)
 
 
 class ResidualBlock(nn.Module):
