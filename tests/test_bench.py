@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import ids_of, lively_checkpoint, lively_upscaler
+from oracles import ids_of, lively_checkpoint, lively_unet, lively_upscaler
 
 from textdiff import writer as writer_module
 from textdiff.bench import __main__ as bench
@@ -137,6 +137,14 @@ def test_processor_has_limits_ours_and_what_became_of_every_rival(setting, monke
     ours, rival = table.rows[4], table.rows[6]
     assert ours[4].startswith("matmul") and 0 < ours[5] and ours[2] == rival[2]
     assert table.rows[0][2] == pytest.approx(2 * 1024**3 / 1e9)
+
+
+def test_a_network_that_guides_in_one_call_is_timed_in_one_too():
+    calls, work = processor.our_cases(lively_unet(replace(PRESETS["tiny"].model, distilled_guidance=True)))
+    assert [*calls] == [*work] == [processor.OURS, processor.OURS_FLOAT, processor.OURS_IN_ONE]
+    assert work[processor.OURS_FLOAT] == work[processor.OURS] > work[processor.OURS_IN_ONE] > 0
+    assert calls[processor.OURS]().x0_unconditional is not None
+    assert calls[processor.OURS_IN_ONE]().x0_unconditional is None
 
 
 def test_an_engine_that_answers_something_else_is_no_rival(setting):
