@@ -30,7 +30,7 @@ SWITCHES = ("watch", "readability", "one_call")
 LARGE_PICTURES = 2
 # What is read best in one call (measured, see training/NOTES.md): a scale that is told counts for less than
 # one that is computed, and the fresh noise of DDPM makes up for what a step got wrong.
-ONE_CALL = {"guidance": 5.0, "sampler": "ddpm"}
+ONE_CALL = {"guidance": 4.0, "sampler": "ddpm"}
 # As a person is told of a field whose name says too little.
 _SPOKEN = {"upscaled": "Large pictures", "upscaler_steps": "Steps of the large pictures"}
 FIELDS = tuple(field.name for field in dataclasses.fields(Request))

@@ -65,11 +65,11 @@ def test_the_usual_scale_changes_with_the_way_to_guide(visit, distilled):
     page = visit(url=distilled.url)
     page.locator("#settings > button").click()
     in_one_call, scale = page.locator("#one_call input"), page.locator("#guidance input")
-    expect(scale).to_have_value("5")
+    expect(scale).to_have_value("4")
     in_one_call.uncheck()
     expect(scale).to_have_value("3")
     in_one_call.check()
-    expect(scale).to_have_value("5")
+    expect(scale).to_have_value("4")
 
 
 def test_where_the_model_has_not_learnt_it_nobody_is_asked(visit, site):
