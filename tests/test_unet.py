@@ -124,6 +124,13 @@ def test_one_time_may_stand_for_all_and_a_shared_text_is_encoded_once(network):
     assert encoded == [2, 4]
 
 
+@pytest.mark.parametrize("t", [T, T[:1]], ids=["a time for each", "one time"])
+def test_it_can_be_exported_as_it_is_sampled(network, t):
+    with torch.no_grad():
+        exported = torch.export.export(network, (X, t, IDS)).module()
+        torch.testing.assert_close(exported(X, t, IDS), network(X, t, IDS), rtol=1e-4, atol=1e-5)
+
+
 def test_padding_may_be_cut_off(network):
     torch.testing.assert_close(network(X, T, IDS[:, :6]), network(X, T, IDS), rtol=1e-4, atol=1e-5)
 

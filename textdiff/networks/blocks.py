@@ -74,6 +74,8 @@ def _packed(
 
 def at_once(owner: nn.Module, layers: Sequence[Linear], x: Tensor) -> tuple[Tensor, ...]:
     """What each of these layers of `owner` makes of x, by one product; not to be differentiated."""
+    if torch.compiler.is_compiling():  # an exported network keeps nothing from call to call
+        return tuple(layer(x) for layer in layers)
     one = _made_once(owner, layers, lambda: _joined(layers))
     return one(x).split([layer.out_features for layer in layers], dim=-1)
 
