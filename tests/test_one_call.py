@@ -234,9 +234,9 @@ def test_a_scale_that_was_not_learnt_gets_its_sentence_at_the_guidance(panel, wr
 
 
 def test_what_is_usual_goes_with_the_way_to_guide_and_what_was_chosen_stays(panel):
-    assert [panel.fields[name].value for name in ONE_CALL] == [5, "ddpm"]
-    assert take_usual(False, 5, "ddpm") == [3, "unipc"] == [getattr(untouched(), name) for name in ONE_CALL]
-    assert take_usual(True, 3, "unipc") == [5, "ddpm"]
+    assert [panel.fields[name].value for name in ONE_CALL] == [4, "ddpm"]
+    assert take_usual(False, 4, "ddpm") == [3, "unipc"] == [getattr(untouched(), name) for name in ONE_CALL]
+    assert take_usual(True, 3, "unipc") == [4, "ddpm"]
     assert take_usual(True, 2, "unipc") == [2, "ddpm"]
     assert take_usual(True, None, "ddim") == [None, "ddim"]
 
