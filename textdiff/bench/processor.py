@@ -38,7 +38,8 @@ def table(setting: Setting, with_rivals: bool = True) -> Table:
     cases, work = our_cases(network)
     engines, missing = rival_cases(network, work[OURS]) if with_rivals else ({}, {})
     rates = interleaved({**limits, **cases}, setting.repeats)
-    ways = interleaved({**cases, **{name: call for name, (call, _) in engines.items()}}, setting.repeats)
+    contest = {OURS: cases[OURS], **{name: call for name, (call, _) in engines.items()}}
+    ways = interleaved(contest, setting.repeats)
 
     rows = [_rate(name, rates, limit_flops[name], None) for name in limits]
     rows += [
@@ -91,6 +92,7 @@ def our_cases(network: UNet) -> tuple[dict[str, Callable[[], object]], dict[str,
 
 
 def _plain(denoiser: Denoiser) -> Denoiser:
+    """The same question in float32, all pictures together, asked of the network itself."""
     return replace(denoiser, autocast=None, one_by_one=False, ask=None)
 
 

@@ -73,8 +73,11 @@ def _packed(
 
 
 def at_once(owner: nn.Module, layers: Sequence[Linear], x: Tensor) -> tuple[Tensor, ...]:
-    """What each of these layers of `owner` makes of x, by one product; not to be differentiated."""
-    if torch.compiler.is_compiling():  # an exported network keeps nothing from call to call
+    """What each of these layers of `owner` makes of x; by one product where that can be kept between calls.
+
+    Training changes the weights all the time, and an exported network keeps nothing.
+    """
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
         return tuple(layer(x) for layer in layers)
     one = _made_once(owner, layers, lambda: _joined(layers))
     return one(x).split([layer.out_features for layer in layers], dim=-1)

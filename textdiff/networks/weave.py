@@ -54,7 +54,8 @@ class CrossAttention(nn.Module):
         `hidden_keys` (B, K) bool are those that must not be seen.
         """
         q = unit_rms(split_heads(self.to_query(queries), self.heads))  # (B, heads, Q, c)
-        k, v = (split_heads(part, self.heads) for part in self._keys_and_values(keys))  # (B, heads, K, c)
+        parts = at_once(self, [self.to_key, self.to_value], keys)
+        k, v = (split_heads(part, self.heads) for part in parts)  # (B, heads, K, c)
         k = unit_rms(k)
         # A few keys for each of many queries are slow to go through row by row: a softmax over 13 keys is 18
         # times as fast column by column. The last bit may differ, and training must repeat its bits.
@@ -68,11 +69,6 @@ class CrossAttention(nn.Module):
             scores.masked_fill_(hidden, torch.finfo(scores.dtype).min)
         weights = scores.softmax(-2).transpose(-1, -2) if tall else scores.softmax(-1)  # (B, heads, Q, K)
         return self.out(merge_heads(self.weights(weights).to(v.dtype) @ v))
-
-    def _keys_and_values(self, keys: Tensor) -> tuple[Tensor, Tensor]:
-        if torch.is_grad_enabled():
-            return self.to_key(keys), self.to_value(keys)
-        return at_once(self, [self.to_key, self.to_value], keys)
 
 
 class WeaveAttention(nn.Module):
