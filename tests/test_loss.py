@@ -247,14 +247,38 @@ def test_there_is_nothing_to_teach_without_boxes_or_without_a_taught_head():
     assert diffusion_loss(Knows(X0), X0, IDS, None, T, EPS)[1] == 0
 
 
-def test_teaching_is_the_mean_attention_error_of_the_taught_heads_weighted_by_the_signal():
+LARGE_X0, LARGE_EPS = random(2, 3, 64, 64, seed=1), random(2, 3, 64, 64, seed=2)
+LARGE_BOXES = torch.cat([4 * HALVES, torch.zeros(1, 6, 4)], dim=1).expand(2, -1, -1)
+
+
+@pytest.fixture
+def woven():
+    """A network with three weave blocks whose heads are taught."""
     levels = {"channels": (32, 32), "down_blocks": (1, 1), "attention_at": (), "text_at": (16,)}
-    config = ModelConfig(**levels, text_once_at=(32,), time_width=32)
-    network = lively_unet(config).requires_grad_(False)
-    x0, eps = random(2, 3, 64, 64, seed=1), random(2, 3, 64, 64, seed=2)
-    boxes = torch.cat([4 * HALVES, torch.zeros(1, 6, 4)], dim=1).expand(2, -1, -1)
-    with taught_weights(network) as seen:
-        _, teaching = diffusion_loss(network, x0, IDS, boxes, T, eps)
-    expected = [attention_error(*taught, boxes, 64, cosine(T)[0]) for taught in seen]
+    return lively_unet(ModelConfig(**levels, text_once_at=(32,), time_width=32))
+
+
+def test_teaching_is_the_mean_attention_error_of_the_taught_heads_weighted_by_the_signal(woven):
+    with taught_weights(woven) as seen:
+        _, teaching = diffusion_loss(woven, LARGE_X0, IDS, LARGE_BOXES, T, LARGE_EPS)
+    expected = [attention_error(*taught, LARGE_BOXES, 64, cosine(T)[0]) for taught in seen]
     assert len(expected) == 6  # three weave blocks, both directions
     torch.testing.assert_close(teaching, torch.stack(expected).mean())
+
+
+def test_a_compiled_network_learns_the_same_and_is_compiled_once(woven):
+    woven.requires_grad_(True)
+    compiled = torch.compile(woven, backend="aot_eager", fullgraph=True)
+    graphs = torch._dynamo.utils.counters["stats"]
+    graphs.clear()
+    for boxes in (LARGE_BOXES, LARGE_BOXES.flip(0) / 2):  # its taught heads are watched anew every time
+        answers = []
+        for network in (woven, compiled):
+            woven.zero_grad()
+            loss, teaching = diffusion_loss(network, LARGE_X0, IDS, boxes, T, LARGE_EPS)
+            (loss + teaching).backward()
+            answers.append([loss, teaching, *(value.grad for value in woven.parameters())])
+        assert answers[0][1] > 0
+        for ours, theirs in zip(*answers, strict=True):
+            torch.testing.assert_close(ours, theirs)
+    assert graphs["unique_graphs"] == 1

@@ -32,7 +32,14 @@ class Batch:
 
 def as_x0(batch: Batch, device: str | torch.device) -> torch.Tensor:
     """The pictures as a network sees them, (B, 3, H, W) float32 in [-1, 1]."""
-    return batch.pictures.to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return moved(batch.pictures, device).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def moved(values: torch.Tensor, device: str | torch.device) -> torch.Tensor:
+    """The same on the device. A GPU goes on with what it has to do: it waits only for unpinned memory."""
+    if torch.device(device).type == "cuda":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 def collate(samples: Sequence[Sample], max_characters: int, index_end: int) -> Batch:

@@ -17,6 +17,7 @@ from textdiff.networks.unet import UNet
 from textdiff.noise_schedule import SHIFT, T_MAX, Level, even_time, shifted_time
 from textdiff.prediction import add_noise, eps_from_x0, x0_from_velocity
 from textdiff.samplers import posterior
+from textdiff.training.chance import noise_like
 
 _STEPS = (8.0, 16.0)  # of the sampler from noise to picture, which say how far one of them goes
 _MOST = 2  # steps that a picture takes to its time
@@ -60,7 +61,7 @@ def with_own_steps(
         there = _level(network, following)
         v = network(x_t.contiguous(memory_format=torch.channels_last), time, texts, *scale).float()
         mean, deviation = posterior(x_t, x0_from_velocity(x_t, v, *here).clamp(-1, 1), here, there)
-        x_t = mean + deviation * torch.randn(x_t.shape, generator=generator).to(x_t)
+        x_t = mean + deviation * noise_like(x_t, generator)
         here = there
     own = eps.clone()
     own[chosen] = eps_from_x0(x_t, clean, *here)

@@ -23,6 +23,7 @@ from textdiff.noise_schedule import cosine, level
 from textdiff.prediction import add_noise
 from textdiff.request_rules import untouched
 from textdiff.samplers import STEP_RULES, sample
+from textdiff.training.chance import noise_like
 
 _REDRAWN_FROM = (0.4, 0.85)  # times: early enough to keep the layout, late enough to mistake a letter
 _REDRAWING_STEPS = 4
@@ -67,8 +68,8 @@ def small_pictures(
     wrong = torch.rand(len(x0), generator=generator) < config.wrong_share
     small = _where(wrong, spoilt(small, generator), small)
     times = config.small_t * torch.rand(len(x0), generator=generator).to(x0.device)
-    eps = torch.randn(small.shape, generator=generator).to(small)
-    return add_noise(small, eps, *(value[:, None, None, None] for value in cosine(times))), times
+    alpha, sigma = (value[:, None, None, None] for value in cosine(times))
+    return add_noise(small, noise_like(small, generator), alpha, sigma), times
 
 
 def clean_small_pictures(x0: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,8 +129,7 @@ def redrawn(small: Tensor, base: Denoiser, generator: Generator) -> Tensor:
     """
     low, high = _REDRAWN_FROM
     start = low + (high - low) * torch.rand((), generator=generator).item()
-    eps = torch.randn(small.shape, generator=generator).to(small)
-    noisy = add_noise(small, eps, *level(base.schedule, start))
+    noisy = add_noise(small, noise_like(small, generator), *level(base.schedule, start))
     times = torch.linspace(start, 0.0, _REDRAWING_STEPS + 1, dtype=torch.float64)
     for move in sample(base, noisy, times, STEP_RULES["ddim"], [generator] * len(small)):
         last = move.x_next

@@ -30,7 +30,8 @@ from tqdm import tqdm
 from textdiff import alphabet
 from textdiff.checkpoints import build_network, load_checkpoint, save_checkpoint, take_over
 from textdiff.config import PRESETS, UPSCALER, Preset, overridden, to_json
-from textdiff.training.dataset import Batch, as_x0, batches
+from textdiff.training.chance import noise_like
+from textdiff.training.dataset import Batch, as_x0, batches, moved
 from textdiff.training.distillation import Lesson, draw_scales, guidance_missed, taught_by
 from textdiff.training.ema import EMA
 from textdiff.training.film_strip import PROMPTS, film_strip, upscaler_strip
@@ -147,7 +148,7 @@ class Trainer:
             bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
         )
         began, minutes_before, saved_at = time.monotonic(), self.minutes, self.minutes
-        sums, marked = torch.zeros(3), self.counters
+        sums, marked = torch.zeros(3, device=self.device), self.counters
         for batch in self._data():
             progress = budget.progress(self.minutes, self.step)
             if progress >= 1:
@@ -161,7 +162,7 @@ class Trainer:
                 rate = (self.pictures - marked["pictures"]) / seconds
                 self._log(loss=loss, teaching=teaching, gradient_norm=norm, pictures_per_second=rate)
                 bar.set_postfix_str(f"{rate:.0f} pictures/s, loss {loss:.4f}, teaching {teaching:.3f}")
-                sums, marked = torch.zeros(3), self.counters
+                sums, marked = torch.zeros(3, device=self.device), self.counters
             bar.update(min(100, 100 * budget.progress(self.minutes, self.step)) - bar.n)
             if self.minutes - saved_at >= self.preset.train.checkpoint_minutes:
                 self.save()
@@ -176,7 +177,7 @@ class Trainer:
         return batches(self.preset.data, self.faces, share, self.pictures, self.workers, shard)
 
     def _one_step(self, network: torch.nn.Module, batch: Batch, progress: float) -> Tensor:
-        """One update; returns (loss, teaching, gradient norm), still on the device's schedule."""
+        """One update; returns (loss, teaching, gradient norm), without waiting for the device."""
         config = self.preset.train
         share = learning_rate_share(self.step, progress, config.warmup_steps, config.cooldown)
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
@@ -191,26 +192,26 @@ class Trainer:
         nulled = (torch.rand(len(ids), generator=generator) < config.null_share).numpy()
         ids[nulled] = alphabet.null_prompt(int(nulled.sum()), self.preset.model.max_characters)
         longest = int((ids != alphabet.PAD).sum(1).max()) if self.device == "cpu" else ids.shape[1]
-        boxes = batch.boxes.clone()
-        boxes[torch.from_numpy(nulled)] = 0
-        t = draw_times(len(ids), config, generator).to(self.device)
-        eps = torch.randn(x0.shape, generator=generator).to(self.device)
+        named = moved(torch.from_numpy(~nulled), self.device)  # a null prompt has no letters to look at
+        boxes = moved(batch.boxes, self.device) * named[:, None, None]
+        t = moved(draw_times(len(ids), config, generator), self.device)
+        eps = noise_like(x0, generator)
 
         with torch.autocast(self.device, torch.bfloat16):
-            ids = torch.from_numpy(ids[:, :longest]).to(self.device)
+            ids = moved(torch.from_numpy(ids[:, :longest]), self.device)
             lesson = self._lesson(nulled, longest, torch.Generator().manual_seed(seed + _GUIDED))
             if config.own_share:
                 scales = None if lesson is None else lesson.scales
                 chance = torch.Generator().manual_seed(seed + _OWN)
                 eps = with_own_steps(self.ema.network, x0, t, eps, ids, scales, config.own_share, chance)
-            loss, teaching = diffusion_loss(network, x0, ids, boxes.to(self.device), t, eps, given, lesson)
+            loss, teaching = diffusion_loss(network, x0, ids, boxes, t, eps, given, lesson)
         (loss + config.teach_weight * teaching).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.ema.update(self.network, self.step + 1)
-        return torch.stack([loss.detach(), teaching.detach(), norm]).cpu()
+        return torch.stack([loss.detach(), teaching.detach(), norm])
 
     def _small_pictures(self, batch: Batch, x0: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """What an upscaler is given beside the noisy picture; nothing for a base model."""
