@@ -79,8 +79,7 @@ def machine_cases() -> tuple[dict[str, Callable[[], object]], dict[str, int]]:
 
 def our_cases(network: UNet) -> tuple[dict[str, Callable[[], object]], dict[str, int]]:
     """One call as the writer makes it, the same in float32 and, if learnt, in one call; their FLOPs."""
-    size = network.config.image_size
-    text = TEXT if alphabet.problem_with(TEXT, network.config.max_characters, 2) is None else "Hi"
+    size, text = network.config.image_size, _text_for(network)
     x = torch.randn(CANDIDATES, 3, size, size, device=device_of(network))
     ours = denoiser_for(network, text, CANDIDATES, GUIDANCE)
     asked = {OURS: ours, OURS_FLOAT: _plain(ours)}
@@ -89,6 +88,10 @@ def our_cases(network: UNet) -> tuple[dict[str, Callable[[], object]], dict[str,
     # What asks oneDNN directly is not counted, so all are counted in float32.
     work = {name: flops(partial(_plain(one), x, T)) for name, one in asked.items()}
     return {name: partial(one, x, T) for name, one in asked.items()}, work
+
+
+def _text_for(network: UNet) -> str:
+    return TEXT if alphabet.problem_with(TEXT, network.config.max_characters, 2) is None else "Hi"
 
 
 def _plain(denoiser: Denoiser) -> Denoiser:
@@ -103,8 +106,7 @@ def rival_cases(
 
     `work`: the FLOPs of our own network, which count for whoever answers the same question.
     """
-    size, threads = network.config.image_size, torch.get_num_threads()
-    text = TEXT if alphabet.problem_with(TEXT, network.config.max_characters, 2) is None else "Hi"
+    size, text, threads = network.config.image_size, _text_for(network), torch.get_num_threads()
     ids = torch.from_numpy(alphabet.encode([text] * 2 * CANDIDATES, len(text)))
     x, t = torch.randn(len(ids), 3, size, size), torch.full((len(ids),), T)
     theirs, ours = (x, t, ids), (x[:CANDIDATES], t[:CANDIDATES], ids)  # ours takes two texts for a picture
