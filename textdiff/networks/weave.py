@@ -57,18 +57,25 @@ class CrossAttention(nn.Module):
         parts = at_once(self, [self.to_key, self.to_value], keys)
         k, v = (split_heads(part, self.heads) for part in parts)  # (B, heads, K, c)
         k = unit_rms(k)
-        # A few keys for each of many queries are slow to go through row by row: a softmax over 13 keys is 18
-        # times as fast column by column. The last bit may differ, and training must repeat its bits.
-        tall = not torch.is_grad_enabled() and k.shape[-2] < q.shape[-2]
-        rows, columns = (k, q) if tall else (q, k)
+        weights = self.weights(self._softmax(q, k, hidden_keys))
+        return self.out(merge_heads(weights.to(v.dtype) @ v))
+
+    def _softmax(self, q: Tensor, k: Tensor, hidden_keys: Tensor | None) -> Tensor:
+        """(B, heads, Q, c), (B, heads, K, c) -> (B, heads, Q, K).
+
+        A few keys for each of many queries are slow to go through row by row: a softmax over 13 keys is 18
+        times as fast column by column. The last bit may differ, and training must repeat its bits.
+        """
+        by_column = not torch.is_grad_enabled() and k.shape[-2] < q.shape[-2]
+        rows, columns, along_keys = (k, q, -2) if by_column else (q, k, -1)
         # Unit-RMS vectors of c channels have products up to c: the temperature starts where 1/sqrt(c) would
         # put it.
         scores = (rows @ columns.transpose(-1, -2)).float() * (self.temperature / q.shape[-1])
         if hidden_keys is not None:
-            hidden = hidden_keys[:, None, :, None] if tall else hidden_keys[:, None, None]
+            hidden = hidden_keys[:, None, :, None] if by_column else hidden_keys[:, None, None]
             scores.masked_fill_(hidden, torch.finfo(scores.dtype).min)
-        weights = scores.softmax(-2).transpose(-1, -2) if tall else scores.softmax(-1)  # (B, heads, Q, K)
-        return self.out(merge_heads(self.weights(weights).to(v.dtype) @ v))
+        weights = scores.softmax(along_keys)
+        return weights.transpose(-1, -2) if by_column else weights
 
 
 class WeaveAttention(nn.Module):
