@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from textdiff.readers import READERS, open_reader
-from textdiff.readers.lines import draw_line, find_lines, ink_of
+from textdiff.readers.lines import divided, draw_line, find_lines, ink_of
 from textdiff.similarity import trigram_similarity
+from textdiff.training.fonts import find_faces
 
 
 def render(text, size=16, background=(250, 240, 200), colour=(20, 30, 90), at=(3, 2)):
@@ -19,6 +20,16 @@ def render(text, size=16, background=(250, 240, 200), colour=(20, 30, 90), at=(3
     font = ImageFont.load_default(size=size)  # Pillow's own font: the same everywhere
     for index, line in enumerate(text.split("\n")):
         ImageDraw.Draw(picture).text((at[0], at[1] + index * (size + 3)), line, fill=colour, font=font)
+    return np.asarray(picture).copy()
+
+
+def typeset(text, size, pitch):
+    """As the training pictures are: bold and monospaced, `pitch` pixels from line to line."""
+    (face,) = find_faces("one")
+    picture = Image.new("RGB", (64, 64), (240, 240, 236))
+    for index, line in enumerate(text.split("\n")):
+        place = (3, 2 + index * pitch)
+        ImageDraw.Draw(picture).text(place, line, fill=(20, 20, 24), font=face.at(size))
     return np.asarray(picture).copy()
 
 
@@ -65,6 +76,17 @@ def test_a_drawn_line_is_black_on_white_with_a_white_margin():
     assert (strip[0] == 255).all() and (strip[-1] == 255).all() and (strip[:, 0] == 255).all()
 
 
+def test_lines_that_touch_are_parted_where_little_ink_is_and_others_stay_whole():
+    for text, parts in (("shoppers\nParka Go", 2), ("shoppers\nParka Gy\nBig\nHal", 4), ("Go", 1)):
+        found = find_lines(picture := typeset(text, size=8, pitch=9))
+        assert len(found) == 1
+        lines = divided(found, len(picture))
+        assert len(lines) == parts
+        assert [line.box[1] for line in lines] == [found[0].box[1], *(line.box[3] for line in lines[:-1])]
+        assert lines[-1].box[3] == found[0].box[3]
+        assert all(line.ink.shape == (line.box[3] - line.box[1], found[0].ink.shape[1]) for line in lines)
+
+
 # rapidocr, the default
 
 
@@ -81,6 +103,22 @@ def test_the_default_reader_reads_lines_top_to_bottom(rapidocr, text):
 def test_the_default_reader_reads_light_text_on_dark(rapidocr):
     pictures = [render("night", background=(20, 10, 60), colour=(240, 230, 90)), render("day")]
     assert [reading.text for reading in rapidocr.read(pictures)] == ["night", "day"]
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "pitch"),
+    [("g u", 12, 14), ("shoppers\nParka Go\n2 Pesote", 8, 9), ("E", 20, 20), ("BE\nEB", 18, 22)],
+)
+def test_the_default_reader_sees_lone_letters_touching_lines_and_the_gaps_in_an_e(
+    rapidocr, text, size, pitch
+):
+    (reading,) = rapidocr.read([typeset(text, size, pitch)])
+    assert reading.text == text
+
+
+def test_a_wide_gap_is_one_space(rapidocr):
+    (reading,) = rapidocr.read([typeset("XV   65", 12, 14)])
+    assert reading.text == "XV 65"
 
 
 def test_the_default_reader_says_nothing_about_a_picture_without_text(rapidocr):
