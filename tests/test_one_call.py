@@ -234,9 +234,9 @@ def test_a_scale_that_was_not_learnt_gets_its_sentence_at_the_guidance(panel, wr
 
 
 def test_what_is_usual_goes_with_the_way_to_guide_and_what_was_chosen_stays(panel):
-    assert [panel.fields[name].value for name in ONE_CALL] == [4, "ddpm"]
-    assert take_usual(False, 4, "ddpm") == [3, "unipc"] == [getattr(untouched(), name) for name in ONE_CALL]
-    assert take_usual(True, 3, "unipc") == [4, "ddpm"]
+    assert [panel.fields[name].value for name in ONE_CALL] == [3, "ddpm"]
+    assert take_usual(False, 3, "ddpm") == [3, "unipc"] == [getattr(untouched(), name) for name in ONE_CALL]
+    assert take_usual(True, 3, "unipc") == [3, "ddpm"]
     assert take_usual(True, 2, "unipc") == [2, "ddpm"]
     assert take_usual(True, None, "ddim") == [None, "ddim"]
 
@@ -250,7 +250,7 @@ def test_what_nobody_said_is_as_on_the_untouched_page_around_the_same_model():
         usual = untouched(one_call=learnt)
         assert filled_in(nothing, learnt) == {name: getattr(usual, name) for name in nothing}
         assert filled_in({"one_call": False, "guidance": None}, learnt)["guidance"] == 3
-        assert filled_in({"one_call": True, "guidance": None}, learnt)["guidance"] == 4
+        assert filled_in({"one_call": True, "guidance": None}, learnt)["guidance"] == 3
         assert filled_in({"one_call": None, "guidance": 1.5, "seed": 0}, learnt)["guidance"] == 1.5
     assert filled_in({"seed": 0, "text": None}, True) == {"seed": 0, "text": None}
 
@@ -332,7 +332,7 @@ def test_bench_has_rows_of_one_call_where_the_weights_have_learnt_it(checkpoint)
         patch.setattr(calls, "QUICK", (calls.Way("ddim", 2),))
         one, two = table(checkpoint), table(Checkpoint(lively_unet(), "tiny", "0" * 64, {}))
     assert [row[1:4] for row in one.rows] == [
-        *((steps, "always, one call at 4", steps) for steps in (10, 20)),
+        *((steps, "always, one call at 3", steps) for steps in (10, 20)),
         (2, "always", 4),
     ]
     assert len(two.rows) == 1

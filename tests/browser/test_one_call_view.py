@@ -61,15 +61,18 @@ def test_a_run_in_one_call_says_where_the_other_guess_is_and_can_be_asked_for_it
     expect(page.locator(".td-guesses figure")).to_have_count(4)
 
 
-def test_the_usual_scale_changes_with_the_way_to_guide(visit, distilled):
+def test_the_usual_sampler_changes_with_the_way_to_guide_and_the_scale_stays(visit, distilled):
     page = visit(url=distilled.url)
     page.locator("#settings > button").click()
     in_one_call, scale = page.locator("#one_call input"), page.locator("#guidance input")
-    expect(scale).to_have_value("4")
+    sampler = page.get_by_role("combobox", name="Sampler")
+    scale.fill("2")
+    expect(sampler).to_have_value("DDPM, with fresh noise")
     in_one_call.uncheck()
-    expect(scale).to_have_value("3")
+    expect(sampler).to_have_value("UniPC")
     in_one_call.check()
-    expect(scale).to_have_value("4")
+    expect(sampler).to_have_value("DDPM, with fresh noise")
+    expect(scale).to_have_value("2")
 
 
 def test_where_the_model_has_not_learnt_it_nobody_is_asked(visit, site):

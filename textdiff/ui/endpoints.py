@@ -114,7 +114,7 @@ class Endpoints:
             candidates: how many pictures to choose from, 1 to 16
             steps: denoising steps, 1 to 250; more is slower
             seed: 0 to 2147483647; candidate k draws its noise from seed + k
-            guidance: how strongly the text pulls, 1 (not at all) to 20; left out, 4 in one call and 3 in two
+            guidance: how strongly the text pulls, 1 (not at all) to 20; left out, 3
             sampler: how steps follow each other: "unipc", "dpm++2m", "ddim" or "ddpm"; left out, "ddpm" in
                 one call and "unipc" in two
             reader: the OCR engine that reads the pictures: "rapidocr", "easyocr" or "tesseract"

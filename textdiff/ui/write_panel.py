@@ -151,7 +151,7 @@ def build_write_panel(large: bool = False, one_call: bool = False) -> WritePanel
             in_one_call = gr.Checkbox(
                 defaults.one_call,
                 label="Guidance in one call",
-                info="Half the work, learned from asking twice. It wants a higher scale.",
+                info="Half the work, learned from asking twice.",
                 elem_id="one_call",
             )
         with gr.Row():
