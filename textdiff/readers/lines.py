@@ -2,8 +2,9 @@
 
 Our pictures have a background of one colour and text of another. So each pixel lies somewhere on the way
 from one to the other, and that share is its ink, whatever the two colours are. Rows without ink separate the
-lines. On pictures this small it reads as well as a text detector and costs nothing; where the background is
-not even, the lines are nonsense, and the recogniser's low confidence says so.
+lines, or rows with little, where they touch. On pictures this small it reads as well as a text detector and
+costs nothing; where the background is not even, the lines are nonsense, and the recogniser's low confidence
+says so.
 """
 
 from collections.abc import Sequence
