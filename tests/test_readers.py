@@ -15,22 +15,19 @@ from textdiff.similarity import trigram_similarity
 from textdiff.training.fonts import find_faces
 
 
-def render(text, size=16, background=(250, 240, 200), colour=(20, 30, 90), at=(3, 2)):
+def render(text, size=16, background=(250, 240, 200), colour=(20, 30, 90), at=(3, 2), font=None, pitch=None):
     picture = Image.new("RGB", (64, 64), background)
-    font = ImageFont.load_default(size=size)  # Pillow's own font: the same everywhere
+    font = font or ImageFont.load_default(size=size)  # Pillow's own font: the same everywhere
     for index, line in enumerate(text.split("\n")):
-        ImageDraw.Draw(picture).text((at[0], at[1] + index * (size + 3)), line, fill=colour, font=font)
+        place = (at[0], at[1] + index * (pitch or size + 3))
+        ImageDraw.Draw(picture).text(place, line, fill=colour, font=font)
     return np.asarray(picture).copy()
 
 
 def typeset(text, size, pitch):
     """As the training pictures are: bold and monospaced, `pitch` pixels from line to line."""
     (face,) = find_faces("one")
-    picture = Image.new("RGB", (64, 64), (240, 240, 236))
-    for index, line in enumerate(text.split("\n")):
-        place = (3, 2 + index * pitch)
-        ImageDraw.Draw(picture).text(place, line, fill=(20, 20, 24), font=face.at(size))
-    return np.asarray(picture).copy()
+    return render(text, background=(240, 240, 236), colour=(20, 20, 24), font=face.at(size), pitch=pitch)
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def ink_of(picture: np.ndarray) -> np.ndarray:
 def find_lines(picture: np.ndarray) -> list[Line]:
     """The lines of a picture (H, W, 3) uint8, top to bottom; none in a flat picture."""
     ink = ink_of(picture)
-    solid = np.where(ink > INK, ink, 0)
+    solid = _solid(ink)
     lines = []
     for top, bottom in _bands(solid.sum(axis=1) > 0.5):
         columns = np.nonzero(solid[top:bottom].sum(axis=0) > 0.4)[0]
@@ -74,7 +74,7 @@ def divided(lines: Sequence[Line], height: int) -> list[Line]:
     parts = []
     for line in lines:
         left, top, right, _ = line.box
-        for first, last in _parts(np.where(line.ink > INK, line.ink, 0).sum(axis=1), round(LEAST * height)):
+        for first, last in _parts(_solid(line.ink).sum(axis=1), round(LEAST * height)):
             parts.append(Line((left, top + first, right, top + last), line.ink[first:last]))
     return parts
 
@@ -92,6 +92,11 @@ def draw_line(ink: np.ndarray, height: int, margin: float) -> np.ndarray:
         ink, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0
     )
     return np.repeat((255 * (1 - large) + 0.5).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _solid(ink: np.ndarray) -> np.ndarray:
+    """The ink of inked pixels alone: no trace of a soft edge or of noise."""
+    return np.where(ink > INK, ink, 0)
 
 
 def _parts(rows: np.ndarray, least: int) -> list[tuple[int, int]]:

@@ -36,7 +36,7 @@ def as_x0(batch: Batch, device: str | torch.device) -> torch.Tensor:
 
 
 def moved(values: torch.Tensor, device: str | torch.device) -> torch.Tensor:
-    """The same on the device. A GPU goes on with what it has to do: it waits only for unpinned memory."""
+    """The same on the device; from pinned memory, so that a GPU goes on computing meanwhile."""
     if torch.device(device).type == "cuda":
         values = values.pin_memory()
     return values.to(device, non_blocking=True)

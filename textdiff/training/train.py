@@ -177,7 +177,7 @@ class Trainer:
         return batches(self.preset.data, self.faces, share, self.pictures, self.workers, shard)
 
     def _one_step(self, network: torch.nn.Module, batch: Batch, progress: float) -> Tensor:
-        """One update; returns (loss, teaching, gradient norm), without waiting for the device."""
+        """One update; returns (loss, teaching, gradient norm), on the device: nobody has to wait for them."""
         config = self.preset.train
         share = learning_rate_share(self.step, progress, config.warmup_steps, config.cooldown)
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
@@ -222,8 +222,8 @@ class Trainer:
             length = max(map(len, batch.texts))
             base = redrawing(
                 self.base,
-                torch.from_numpy(alphabet.encode(batch.texts, length)).to(self.device),
-                torch.from_numpy(alphabet.null_prompt(1, length)).to(self.device),
+                moved(torch.from_numpy(alphabet.encode(batch.texts, length)), self.device),
+                moved(torch.from_numpy(alphabet.null_prompt(1, length)), self.device),
                 torch.bfloat16,
             )
         return small_pictures(x0, self.preset.train, generator, base)
@@ -235,11 +235,11 @@ class Trainer:
         scales = draw_scales(len(nulled), self.preset.train.guided_share, generator)
         scales[torch.from_numpy(nulled)] = 0
         self_guided = self.teacher is self.ema.network
-        return Lesson(self.teacher, scales.to(self.device), self._null_ids(length), self_guided)
+        return Lesson(self.teacher, moved(scales, self.device), self._null_ids(length), self_guided)
 
     def _null_ids(self, length: int) -> Tensor:
         null_ids = alphabet.null_prompt(1, self.preset.model.max_characters)[:, :length]
-        return torch.from_numpy(null_ids).to(self.device)
+        return moved(torch.from_numpy(null_ids), self.device)
 
     def _missed(self) -> dict[str, float]:
         """How much of the guidance in two calls the average of the weights does not know in one yet."""
