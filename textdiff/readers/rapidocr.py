@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,6 +36,7 @@ MOST_AT_ONCE = 4  # pictures
 EDGE = 1 / 8  # of the picture's side: the frame, because the detector overlooks text that touches the edge
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the enlarged picture
+Row = tuple[Box, ...]  # a line, as the boxes of its pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,13 @@ class RapidOcrReader:
         scale = LARGE_SIDE / (side + 2 * edge)
         large = cv2.resize(framed, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
 
-        lines = self._read_rows(large, _grown(found, edge, scale))
+        read = cache(partial(self._read_row, large))  # most lines are the same when others are divided
+        lines = [read(row) for row in _grown(found, edge, scale)]
         parts = divided(found, len(picture))
         if len(parts) > len(found):
-            lines = max(lines, self._read_rows(large, _grown(parts, edge, scale)), key=_confidence)
+            lines = max(lines, [read(row) for row in _grown(parts, edge, scale)], key=_confidence)
         if _confidence(lines) < SURE:
-            lines = max(lines, self._read_rows(large, _rows(self._detect(large))), key=_confidence)
+            lines = max(lines, [read(row) for row in _rows(self._detect(large))], key=_confidence)
 
         legible = [line for line in lines if line.text and line.confidence >= LEGIBLE]
         limits = [picture.shape[1], picture.shape[0]] * 2
@@ -105,23 +108,18 @@ class RapidOcrReader:
             boxes=tuple(tuple(box.tolist()) for box in boxes),
         )
 
-    def _read_rows(self, picture: np.ndarray, rows: list[list[Box]]) -> list[_ReadLine]:
-        """Reads lines of a picture (H, W, 3) uint8 BGR, each given as the boxes of its pieces."""
-        lines = []
-        for row in rows:
-            pieces = []
-            for x0, y0, x1, y1 in row:
-                width = max(round((x1 - x0) * LINE_HEIGHT / (y1 - y0)), LINE_HEIGHT // 3)
-                pieces.append(self._recognise(cv2.resize(picture[y0:y1, x0:x1], (width, LINE_HEIGHT))))
-            lefts, tops, rights, bottoms = zip(*row, strict=True)
-            lines.append(
-                _ReadLine(
-                    text=" ".join(text for text, _ in pieces).strip(),
-                    confidence=float(np.mean([confidence for _, confidence in pieces])),
-                    box=(min(lefts), min(tops), max(rights), max(bottoms)),
-                )
-            )
-        return lines
+    def _read_row(self, picture: np.ndarray, row: Row) -> _ReadLine:
+        """Reads a line of a picture (H, W, 3) uint8 BGR."""
+        pieces = []
+        for x0, y0, x1, y1 in row:
+            width = max(round((x1 - x0) * LINE_HEIGHT / (y1 - y0)), LINE_HEIGHT // 3)
+            pieces.append(self._recognise(cv2.resize(picture[y0:y1, x0:x1], (width, LINE_HEIGHT))))
+        lefts, tops, rights, bottoms = zip(*row, strict=True)
+        return _ReadLine(
+            text=" ".join(text for text, _ in pieces).strip(),
+            confidence=float(np.mean([confidence for _, confidence in pieces])),
+            box=(min(lefts), min(tops), max(rights), max(bottoms)),
+        )
 
     def _recognise(self, strip: np.ndarray) -> tuple[str, float]:
         """Text and confidence (mean over its visible characters) of one line, (48, W, 3) uint8 BGR."""
@@ -158,15 +156,15 @@ class RapidOcrReader:
         return [tuple(box) for box in boxes.tolist() if box[2] > box[0] and box[3] > box[1]]
 
 
-def _grown(lines: Sequence[Line], edge: int, scale: float) -> list[list[Box]]:
+def _grown(lines: Sequence[Line], edge: int, scale: float) -> list[Row]:
     """Each line as a row with its margins, in the picture framed by `edge` pixels and enlarged."""
     boxes = np.array([line.box for line in lines])
     margins = MARGIN * (boxes[:, 3:] - boxes[:, 1:2]) * [-1, -1, 1, 1]
     grown = ((boxes + margins + edge) * scale).round().astype(int).clip(0, LARGE_SIDE)
-    return [[tuple(box)] for box in grown.tolist()]
+    return [(tuple(box),) for box in grown.tolist()]
 
 
-def _rows(boxes: list[Box]) -> list[list[Box]]:
+def _rows(boxes: list[Box]) -> list[Row]:
     """The boxes line by line, each line from left to right: a wide gap may have split it in pieces."""
     rows: list[list[Box]] = []
     for box in sorted(boxes, key=lambda box: box[1] + box[3]):
@@ -175,7 +173,7 @@ def _rows(boxes: list[Box]) -> list[list[Box]]:
             rows[-1].append(box)
         else:
             rows.append([box])
-    return [sorted(row) for row in rows]
+    return [tuple(sorted(row)) for row in rows]
 
 
 def _confidence(lines: Sequence[_ReadLine]) -> float:
