@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from textdiff.readers import READERS, open_reader
-from textdiff.readers.lines import divided, draw_line, find_lines, ink_of
+from textdiff.readers.lines import divided, draw_line, find_lines, ink_of, read_by_lines
 from textdiff.similarity import trigram_similarity
 from textdiff.training.fonts import find_faces
 
@@ -82,6 +82,29 @@ def test_lines_that_touch_are_parted_where_little_ink_is_and_others_stay_whole()
         assert [line.box[1] for line in lines] == [found[0].box[1], *(line.box[3] for line in lines[:-1])]
         assert lines[-1].box[3] == found[0].box[3]
         assert all(line.ink.shape == (line.box[3] - line.box[1], found[0].ink.shape[1]) for line in lines)
+
+
+@pytest.mark.parametrize("divided_is_surer", [True, False])
+def test_lines_that_touch_are_read_both_ways_each_once_and_the_surer_way_counts(divided_is_surer):
+    picture = typeset("shoppers\nParka Go\n\n2 Pesote", size=8, pitch=9)
+    whole = [line.ink.shape for line in find_lines(picture)]
+    parted = [line.ink.shape for line in divided(find_lines(picture), len(picture))]
+    assert (len(whole), len(parted)) == (2, 3)
+    asked = []
+
+    def read_line(ink):
+        asked.append(ink.shape)
+        return str(len(asked)), 0.9 if (ink.shape == whole[0]) != divided_is_surer else 0.8
+
+    reading = read_by_lines(picture, read_line)
+    assert asked == [*whole, *parted[:2]]  # the last line is the same either way
+    assert reading.text == ("3\n4\n2" if divided_is_surer else "1\n2")
+    assert len(reading.boxes) == (3 if divided_is_surer else 2)
+
+
+def test_what_nobody_can_read_is_an_empty_reading():
+    reading = read_by_lines(typeset("shoppers\nParka Go", size=8, pitch=9), lambda ink: ("", 0.0))
+    assert (reading.text, reading.confidence, reading.boxes) == ("", 0.0, ())
 
 
 # rapidocr, the default
@@ -258,6 +281,13 @@ def test_tesseract_reads_lines_top_to_bottom():
     assert trigram_similarity("green\ncat", first.text) > 0.6
     assert len(first.boxes) == 2 and 0.3 < first.confidence <= 1
     assert (second.text, second.confidence) == ("", 0.0)
+
+
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="the program tesseract is not installed")
+def test_tesseract_sees_lines_that_touch():
+    (reading,) = open_reader("tesseract").read([typeset("shoppers\nParka Go", size=8, pitch=9)])
+    assert len(reading.boxes) == 2
+    assert trigram_similarity("shoppers\nParka Go", reading.text) > 0.5
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="the program tesseract is not installed")

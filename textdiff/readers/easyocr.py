@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from textdiff.readers.lines import draw_line, find_lines
+from textdiff.readers.lines import draw_line, read_by_lines
 from textdiff.trajectory import Reading
 
 LINE_HEIGHT = 64  # what the recogniser was trained on
@@ -61,22 +61,14 @@ class EasyOcrReader:
 
     def read(self, pictures: Sequence[np.ndarray]) -> list[Reading]:
         """One reading per picture, (H, W, 3) uint8."""
-        return [self._read(picture) for picture in pictures]
+        return [read_by_lines(picture, self._read_line) for picture in pictures]
 
-    def _read(self, picture: np.ndarray) -> Reading:
-        legible = []
-        for line in find_lines(picture):
-            strip = draw_line(line.ink, LINE_HEIGHT, MARGIN)[..., 0]
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                ((_, text, confidence),) = self._engine.recognize(strip, allowlist=ALLOWED)
-            if text.strip():
-                legible.append((text.strip(), float(confidence), tuple(float(value) for value in line.box)))
-        return Reading(
-            text="\n".join(text for text, _, _ in legible),
-            confidence=float(np.mean([confidence for _, confidence, _ in legible])) if legible else 0.0,
-            boxes=tuple(box for _, _, box in legible),
-        )
+    def _read_line(self, ink: np.ndarray) -> tuple[str, float]:
+        strip = draw_line(ink, LINE_HEIGHT, MARGIN)[..., 0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ((_, text, confidence),) = self._engine.recognize(strip, allowlist=ALLOWED)
+        return text.strip(), float(confidence)
 
 
 def import_easyocr():

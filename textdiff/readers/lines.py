@@ -7,11 +7,13 @@ costs nothing; where the background is not even, the lines are nonsense, and the
 says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from textdiff.trajectory import Reading
 
 INK = 0.35  # from this share on, a pixel counts as inked
 FAINTEST = 20.0  # contrast (of 255) under which nothing counts as text
@@ -24,11 +26,14 @@ LEAST = 5 / 64  # of the picture's height: what is left of a line on each side w
 FAINT = 0.35  # of the darkest row on either side: so much ink may be in a row that divides
 
 
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the picture, ends exclusive
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Line:
     """One line of text: where it is, and its ink."""
 
-    box: tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the picture, ends exclusive
+    box: Box
     ink: np.ndarray  # (y1 - y0, x1 - x0) float32, 0 background to 1 text
 
 
@@ -63,6 +68,30 @@ def find_lines(picture: np.ndarray) -> list[Line]:
             left, right = int(columns[0]), int(columns[-1]) + 1
             lines.append(Line((left, top, right, bottom), ink[top:bottom, left:right]))
     return lines
+
+
+def read_by_lines(picture: np.ndarray, read_line: Callable[[np.ndarray], tuple[str, float]]) -> Reading:
+    """The picture (H, W, 3) uint8, read line by line; what may be two lines both ways, and the surer counts.
+
+    `read_line` gives the text and the confidence, 0 to 1, of a line's ink (h, w) float32.
+    """
+    found = find_lines(picture)
+    parts = divided(found, len(picture))
+    known: dict[Box, tuple[str, float]] = {}  # most lines are the same when others are divided
+
+    def reading(lines: Sequence[Line]) -> Reading:
+        for line in lines:
+            if line.box not in known:
+                known[line.box] = read_line(line.ink)
+        legible = [(*known[line.box], line.box) for line in lines if known[line.box][0]]
+        return Reading(
+            text="\n".join(text for text, _, _ in legible),
+            confidence=float(np.mean([confidence for _, confidence, _ in legible])) if legible else 0.0,
+            boxes=tuple(tuple(map(float, box)) for _, _, box in legible),
+        )
+
+    ways = [found, parts] if len(parts) > len(found) else [found]
+    return max(map(reading, ways), key=lambda one: one.confidence)
 
 
 def divided(lines: Sequence[Line], height: int) -> list[Line]:

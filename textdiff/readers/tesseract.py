@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from textdiff.readers.lines import draw_line, find_lines
+from textdiff.readers.lines import draw_line, read_by_lines
 from textdiff.trajectory import Reading
 
 LINE_HEIGHT = 48
@@ -40,22 +40,11 @@ class TesseractReader:
 
     def read(self, pictures: Sequence[np.ndarray]) -> list[Reading]:
         """One reading per picture, (H, W, 3) uint8."""
-        return [self._read(picture) for picture in pictures]
+        return [read_by_lines(picture, self._read_line) for picture in pictures]
 
-    def _read(self, picture: np.ndarray) -> Reading:
-        legible = []
-        for line in find_lines(picture):
-            text, confidence = self._read_line(draw_line(line.ink, LINE_HEIGHT, MARGIN))
-            if text:
-                legible.append((text, confidence, tuple(float(value) for value in line.box)))
-        return Reading(
-            text="\n".join(text for text, _, _ in legible),
-            confidence=float(np.mean([confidence for _, confidence, _ in legible])) if legible else 0.0,
-            boxes=tuple(box for _, _, box in legible),
-        )
-
-    def _read_line(self, strip: np.ndarray) -> tuple[str, float]:
-        """Text and confidence (mean over its words) of one line, (h, W, 3) uint8."""
+    def _read_line(self, ink: np.ndarray) -> tuple[str, float]:
+        """Text and confidence (mean over its words)."""
+        strip = draw_line(ink, LINE_HEIGHT, MARGIN)
         try:
             found = self._engine.image_to_data(strip, config=ONE_LINE, output_type=self._engine.Output.DICT)
         except (
