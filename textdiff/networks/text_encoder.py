@@ -87,8 +87,9 @@ def lines_and_columns(ids: Tensor) -> tuple[Tensor, Tensor]:
     line = is_break.cumsum(1) - is_break.long()
     position = torch.arange(ids.shape[1], device=ids.device)
     earlier = position < position[:, None]  # (T, T)
-    # The last break before each token; a running maximum, but other engines know none.
-    line_start = (position * (is_break[:, None] & earlier)).amax(2)
+    # The last break before each token; a running maximum, but other engines know none, and OpenVINO takes
+    # none of whole numbers as it should.
+    line_start = (position.float() * (is_break[:, None] & earlier)).amax(2).long()
     return line, position - line_start
 
 

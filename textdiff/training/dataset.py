@@ -42,6 +42,15 @@ def moved(values: torch.Tensor, device: str | torch.device) -> torch.Tensor:
     return values.to(device, non_blocking=True)
 
 
+def places_of(chosen: torch.Tensor, device: str | torch.device) -> torch.Tensor:
+    """Where `chosen` (B,), on the CPU, is true: (K,) int64 on the device.
+
+    A mask on a GPU would have the processor wait for the number of pictures in it, and the GPU, after that,
+    for the processor.
+    """
+    return moved(chosen.nonzero().flatten(), device)
+
+
 def collate(samples: Sequence[Sample], max_characters: int, index_end: int) -> Batch:
     """One batch of the samples, in their order."""
     boxes = np.zeros((len(samples), max_characters, 4), dtype=np.float32)

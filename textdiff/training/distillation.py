@@ -22,6 +22,7 @@ from torch import Generator, Tensor
 from textdiff.config import BASE, MAX_DISTILLED_GUIDANCE, Preset
 from textdiff.networks.unet import UNet
 from textdiff.prediction import add_noise, eps_from_x0, velocity, x0_from_velocity
+from textdiff.training.dataset import moved, places_of
 
 
 def taught_by(teacher: UNet | None, preset: Preset, self_guided: bool) -> Preset:
@@ -62,19 +63,25 @@ class Lesson:
     """What there is to learn about guidance from one batch."""
 
     teacher: UNet  # frozen, or the average of the network's own weights
-    scales: Tensor  # (B,) guidance scales; 0 for a picture that is learnt as ever
+    scales: Tensor  # (B,) guidance scales, on the CPU; 0 for a picture that is learnt as ever
     null_ids: Tensor  # (1, T) int64, the null prompt
     self_guided: bool = False  # only what guidance adds is the teacher's, the rest is the picture's
 
     def targets(self, x_t: Tensor, t: Tensor, ids: Tensor, v: Tensor) -> Tensor:
         """v (B, 3, H, W); where there is a scale the teacher's guided v instead, or v and what that adds."""
-        guided, v = self.scales > 0, v.clone()
-        if guided.any():
+        guided = places_of(self.scales > 0, v.device)
+        v = v.clone()
+        if len(guided):
+            scales = self.scales_on(v.device)[guided]
             plain, both = two_velocities(
-                self.teacher, x_t[guided], t[guided], ids[guided], self.null_ids, self.scales[guided]
+                self.teacher, x_t[guided], t[guided], ids[guided], self.null_ids, scales
             )
             v[guided] = v[guided] + both - plain if self.self_guided else both
         return v
+
+    def scales_on(self, device: torch.device) -> Tensor:
+        """(B,) where the network is asked."""
+        return moved(self.scales, device)
 
 
 @torch.no_grad()

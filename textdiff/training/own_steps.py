@@ -18,6 +18,7 @@ from textdiff.noise_schedule import SHIFT, T_MAX, Level, even_time, shifted_time
 from textdiff.prediction import add_noise, eps_from_x0, x0_from_velocity
 from textdiff.samplers import posterior
 from textdiff.training.chance import noise_like
+from textdiff.training.dataset import moved, places_of
 
 _STEPS = (8.0, 16.0)  # of the sampler from noise to picture, which say how far one of them goes
 _MOST = 2  # steps that a picture takes to its time
@@ -42,19 +43,21 @@ def with_own_steps(
 
     About a `share` of the pictures take one or two steps of DDPM to their time, guided by `scales` (B,) in
     one call if there are any; not where that would begin beyond pure noise, nor close to the clean picture.
-    x0 and eps (B, 3, H, W), ids (B, T); all chance comes from the `generator`, which is on the CPU.
+    x0 and eps (B, 3, H, W), ids (B, T). All chance comes from the `generator`; it, the times and the scales
+    are on the CPU, so that nobody waits for a GPU to say which pictures these are.
     """
     count = int(torch.randint(1, _MOST + 1, (), generator=generator))
     low, high = _STEPS
-    step = 1 / (low + (high - low) * torch.rand(len(t), generator=generator)).to(t)
+    step = 1 / (low + (high - low) * torch.rand(len(t), generator=generator))
     even = even_time(t, T_MAX, SHIFT)
     times = [shifted_time(even + k * step, T_MAX, SHIFT) for k in range(count, -1, -1)]
-    chosen = (torch.rand(len(t), generator=generator) < share).to(t.device)
-    chosen &= (times[0] <= _FURTHEST) & (t >= _LEAST)
-    if not chosen.any():
+    drawn = torch.rand(len(t), generator=generator) < share
+    chosen = places_of(drawn & (times[0] <= _FURTHEST) & (t >= _LEAST), x0.device)
+    if not len(chosen):
         return eps
-    clean, texts, scale = x0[chosen], ids[chosen], () if scales is None else (scales[chosen],)
-    times = [time[chosen] for time in times]
+    times = [moved(time, x0.device)[chosen] for time in times]
+    scale = () if scales is None else (moved(scales, x0.device)[chosen],)
+    clean, texts = x0[chosen], ids[chosen]
     here = _level(network, times[0])
     x_t = add_noise(clean, eps[chosen], *here)
     for time, following in zip(times, times[1:], strict=False):

@@ -24,6 +24,7 @@ from textdiff.prediction import add_noise
 from textdiff.request_rules import untouched
 from textdiff.samplers import STEP_RULES, sample
 from textdiff.training.chance import noise_like
+from textdiff.training.dataset import places_of
 
 _REDRAWN_FROM = (0.4, 0.85)  # times: early enough to keep the layout, late enough to mistake a letter
 _REDRAWING_STEPS = 4
@@ -63,8 +64,8 @@ def small_pictures(
     if base is not None:
         chosen = torch.rand(len(x0), generator=generator) < config.redrawn_share
         if chosen.any():
-            chosen = chosen.to(x0.device)
-            small[chosen] = redrawn(small[chosen], replace(base, ids=base.ids[chosen]), generator)
+            places = places_of(chosen, x0.device)
+            small[places] = redrawn(small[places], replace(base, ids=base.ids[places]), generator)
     wrong = torch.rand(len(x0), generator=generator) < config.wrong_share
     small = _where(wrong, spoilt(small, generator), small)
     times = config.small_t * torch.rand(len(x0), generator=generator).to(x0.device)

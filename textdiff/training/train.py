@@ -194,7 +194,7 @@ class Trainer:
         longest = int((ids != alphabet.PAD).sum(1).max()) if self.device == "cpu" else ids.shape[1]
         named = moved(torch.from_numpy(~nulled), self.device)  # a null prompt has no letters to look at
         boxes = moved(batch.boxes, self.device) * named[:, None, None]
-        t = moved(draw_times(len(ids), config, generator), self.device)
+        times = draw_times(len(ids), config, generator)
         eps = noise_like(x0, generator)
 
         with torch.autocast(self.device, torch.bfloat16):
@@ -203,7 +203,8 @@ class Trainer:
             if config.own_share:
                 scales = None if lesson is None else lesson.scales
                 chance = torch.Generator().manual_seed(seed + _OWN)
-                eps = with_own_steps(self.ema.network, x0, t, eps, ids, scales, config.own_share, chance)
+                eps = with_own_steps(self.ema.network, x0, times, eps, ids, scales, config.own_share, chance)
+            t = moved(times, self.device)
             loss, teaching = diffusion_loss(network, x0, ids, boxes, t, eps, given, lesson)
         (loss + config.teach_weight * teaching).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
@@ -235,7 +236,7 @@ class Trainer:
         scales = draw_scales(len(nulled), self.preset.train.guided_share, generator)
         scales[torch.from_numpy(nulled)] = 0
         self_guided = self.teacher is self.ema.network
-        return Lesson(self.teacher, moved(scales, self.device), self._null_ids(length), self_guided)
+        return Lesson(self.teacher, scales, self._null_ids(length), self_guided)
 
     def _null_ids(self, length: int) -> Tensor:
         null_ids = alphabet.null_prompt(1, self.preset.model.max_characters)[:, :length]
