@@ -61,7 +61,8 @@ LAYERS = (
     "bench.processor bench.truth bench.gpu",
     "bench.__main__",
     # last, for nobody else may import it
-    "training training.chance training.distillation training.ema training.fonts training.optimizer",
+    "training training.transfer",
+    "training.chance training.distillation training.ema training.fonts training.optimizer",
     "training.text_source",
     "training.loss training.backgrounds training.long_text training.own_steps training.small_pictures",
     "training.render training.run_state training.film_strip training.scores",

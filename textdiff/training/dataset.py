@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from textdiff.config import DataConfig
 from textdiff.training.fonts import Face
 from textdiff.training.render import Renderer, Sample
+from textdiff.training.transfer import moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,22 +34,6 @@ class Batch:
 def as_x0(batch: Batch, device: str | torch.device) -> torch.Tensor:
     """The pictures as a network sees them, (B, 3, H, W) float32 in [-1, 1]."""
     return moved(batch.pictures, device).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def moved(values: torch.Tensor, device: str | torch.device) -> torch.Tensor:
-    """The same on the device; from pinned memory, so that a GPU goes on computing meanwhile."""
-    if torch.device(device).type == "cuda":
-        values = values.pin_memory()
-    return values.to(device, non_blocking=True)
-
-
-def places_of(chosen: torch.Tensor, device: str | torch.device) -> torch.Tensor:
-    """Where `chosen` (B,), on the CPU, is true: (K,) int64 on the device.
-
-    A mask on a GPU would have the processor wait for the number of pictures in it, and the GPU, after that,
-    for the processor.
-    """
-    return moved(chosen.nonzero().flatten(), device)
 
 
 def collate(samples: Sequence[Sample], max_characters: int, index_end: int) -> Batch:

@@ -22,7 +22,7 @@ from torch import Generator, Tensor
 from textdiff.config import BASE, MAX_DISTILLED_GUIDANCE, Preset
 from textdiff.networks.unet import UNet
 from textdiff.prediction import add_noise, eps_from_x0, velocity, x0_from_velocity
-from textdiff.training.dataset import moved, places_of
+from textdiff.training.transfer import moved, places_of
 
 
 def taught_by(teacher: UNet | None, preset: Preset, self_guided: bool) -> Preset:

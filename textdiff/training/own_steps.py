@@ -18,7 +18,7 @@ from textdiff.noise_schedule import SHIFT, T_MAX, Level, even_time, shifted_time
 from textdiff.prediction import add_noise, eps_from_x0, x0_from_velocity
 from textdiff.samplers import posterior
 from textdiff.training.chance import noise_like
-from textdiff.training.dataset import moved, places_of
+from textdiff.training.transfer import moved, places_of
 
 _STEPS = (8.0, 16.0)  # of the sampler from noise to picture, which say how far one of them goes
 _MOST = 2  # steps that a picture takes to its time

@@ -24,7 +24,7 @@ from textdiff.prediction import add_noise
 from textdiff.request_rules import untouched
 from textdiff.samplers import STEP_RULES, sample
 from textdiff.training.chance import noise_like
-from textdiff.training.dataset import places_of
+from textdiff.training.transfer import places_of
 
 _REDRAWN_FROM = (0.4, 0.85)  # times: early enough to keep the layout, late enough to mistake a letter
 _REDRAWING_STEPS = 4

@@ -31,7 +31,7 @@ from textdiff import alphabet
 from textdiff.checkpoints import build_network, load_checkpoint, save_checkpoint, take_over
 from textdiff.config import PRESETS, UPSCALER, Preset, overridden, to_json
 from textdiff.training.chance import noise_like
-from textdiff.training.dataset import Batch, as_x0, batches, moved
+from textdiff.training.dataset import Batch, as_x0, batches
 from textdiff.training.distillation import Lesson, draw_scales, guidance_missed, taught_by
 from textdiff.training.ema import EMA
 from textdiff.training.film_strip import PROMPTS, film_strip, upscaler_strip
@@ -42,6 +42,7 @@ from textdiff.training.optimizer import make_optimizers
 from textdiff.training.own_steps import with_own_steps
 from textdiff.training.run_state import STATE, load_state, save_state
 from textdiff.training.small_pictures import base_of, clean_small_pictures, redrawing, small_pictures
+from textdiff.training.transfer import moved
 
 GAP_TIMES = (0.35, 0.65)
 MISSED_TIMES = (0.65, 0.9)  # where guidance changes most
