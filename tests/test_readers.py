@@ -252,7 +252,7 @@ def test_easyocr_reads_with_its_own_network_once_weights_are_there(easyocr_home,
     reader = open_reader("easyocr")
     assert reader.name == "easyocr 1.7.2"
     readings = reader.read([render("Hi\nyou"), np.full((64, 64, 3), 90, np.uint8)])
-    assert len(readings[0].boxes) == len(readings[0].text.split("\n")) <= 2
+    assert len(readings[0].boxes) == len(readings[0].text.splitlines()) <= 2  # or nothing: see its weights
     assert 0 <= readings[0].confidence <= 1
     assert (readings[1].text, readings[1].confidence) == ("", 0.0)
 
