@@ -158,7 +158,7 @@ def introduce(get_writer: Callable[[], "Writer"], reader: str) -> tuple:
     limits = writer.limits
     info = (
         f"Up to {limits.max_characters} characters on up to {limits.max_lines} lines: English letters, "
-        "digits and punctuation. Shift + Enter writes."
+        "digits and punctuation. Short lines are spelled best. Shift + Enter writes."
     )
     readers = list(writer.readers)
     reader = reader if reader in readers else readers[0]
