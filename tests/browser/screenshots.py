@@ -83,6 +83,7 @@ def photograph(page: Page, url: str, out: Path, name: str) -> None:
     """One picture of the whole page for each view."""
     page.goto(url)
     page.locator(".td-facts").wait_for()
+    page.get_by_text("on this machine").wait_for()  # the model is there, and what a run takes is known
     for title, prepare in VIEWS.items():
         page.get_by_role("tab", name=title).click()
         prepare(page)
