@@ -75,8 +75,6 @@ def read_by_lines(picture: np.ndarray, read_line: Callable[[np.ndarray], tuple[s
 
     `read_line` gives the text and the confidence, 0 to 1, of a line's ink (h, w) float32.
     """
-    found = find_lines(picture)
-    parts = divided(found, len(picture))
     known: dict[Box, tuple[str, float]] = {}  # most lines are the same when others are divided
 
     def reading(lines: Sequence[Line]) -> Reading:
@@ -90,8 +88,14 @@ def read_by_lines(picture: np.ndarray, read_line: Callable[[np.ndarray], tuple[s
             boxes=tuple(tuple(map(float, box)) for _, _, box in legible),
         )
 
-    ways = [found, parts] if len(parts) > len(found) else [found]
+    ways = both_ways(find_lines(picture), len(picture))
     return max(map(reading, ways), key=lambda one: one.confidence)
+
+
+def both_ways(lines: Sequence[Line], height: int) -> list[Sequence[Line]]:
+    """The lines of a picture with `height` rows as they are and, if some may be two that touch, divided."""
+    parts = divided(lines, height)
+    return [lines, parts] if len(parts) > len(lines) else [lines]
 
 
 def divided(lines: Sequence[Line], height: int) -> list[Line]:

@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from textdiff.readers.lines import Line, divided, find_lines
+from textdiff.readers.lines import Line, both_ways, find_lines
 from textdiff.trajectory import Reading
 
 LINE_HEIGHT = 48  # what the recogniser was trained on
@@ -92,10 +92,8 @@ class RapidOcrReader:
         large = cv2.resize(framed, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
 
         read = cache(partial(self._read_row, large))  # most lines are the same when others are divided
-        lines = [read(row) for row in _grown(found, edge, scale)]
-        parts = divided(found, len(picture))
-        if len(parts) > len(found):
-            lines = max(lines, [read(row) for row in _grown(parts, edge, scale)], key=_confidence)
+        ways = both_ways(found, len(picture))
+        lines = max(([read(row) for row in _grown(way, edge, scale)] for way in ways), key=_confidence)
         if _confidence(lines) < SURE:
             lines = max(lines, [read(row) for row in _rows(self._detect(large))], key=_confidence)
 

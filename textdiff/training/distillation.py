@@ -69,19 +69,14 @@ class Lesson:
 
     def targets(self, x_t: Tensor, t: Tensor, ids: Tensor, v: Tensor) -> Tensor:
         """v (B, 3, H, W); where there is a scale the teacher's guided v instead, or v and what that adds."""
-        guided = places_of(self.scales > 0, v.device)
-        v = v.clone()
-        if len(guided):
-            scales = self.scales_on(v.device)[guided]
+        chosen, v = self.scales > 0, v.clone()
+        if chosen.any():
+            guided, scales = places_of(chosen, v.device), moved(self.scales[chosen], v.device)
             plain, both = two_velocities(
                 self.teacher, x_t[guided], t[guided], ids[guided], self.null_ids, scales
             )
             v[guided] = v[guided] + both - plain if self.self_guided else both
         return v
-
-    def scales_on(self, device: torch.device) -> Tensor:
-        """(B,) where the network is asked."""
-        return moved(self.scales, device)
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from textdiff.networks.weave import CrossAttention
 from textdiff.noise_schedule import T_MAX, T_MIN
 from textdiff.prediction import add_noise, velocity
 from textdiff.training.distillation import Lesson
+from textdiff.training.transfer import moved
 
 
 def draw_times(count: int, config: TrainConfig, generator: torch.Generator) -> Tensor:
@@ -48,7 +49,7 @@ def diffusion_loss(
     x_t, target = add_noise(x0, eps, alpha, sigma), velocity(x0, eps, alpha, sigma)
     weight = error_weight(alpha, sigma, given[1][:, None, None, None]).sqrt() if given else None
     if lesson is not None:
-        given, target = (lesson.scales_on(x_t.device),), lesson.targets(x_t, t, ids, target)
+        given, target = (moved(lesson.scales, x_t.device),), lesson.targets(x_t, t, ids, target)
     with taught_weights(network) as seen:
         v = network(x_t, t, ids, *given)
     v = v.float()

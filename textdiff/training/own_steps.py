@@ -51,15 +51,16 @@ def with_own_steps(
     step = 1 / (low + (high - low) * torch.rand(len(t), generator=generator))
     even = even_time(t, T_MAX, SHIFT)
     times = [shifted_time(even + k * step, T_MAX, SHIFT) for k in range(count, -1, -1)]
-    drawn = torch.rand(len(t), generator=generator) < share
-    chosen = places_of(drawn & (times[0] <= _FURTHEST) & (t >= _LEAST), x0.device)
-    if not len(chosen):
+    chosen = torch.rand(len(t), generator=generator) < share
+    chosen &= (times[0] <= _FURTHEST) & (t >= _LEAST)
+    if not chosen.any():
         return eps
-    times = [moved(time, x0.device)[chosen] for time in times]
-    scale = () if scales is None else (moved(scales, x0.device)[chosen],)
-    clean, texts = x0[chosen], ids[chosen]
+    times = [moved(time[chosen], x0.device) for time in times]
+    scale = () if scales is None else (moved(scales[chosen], x0.device),)
+    places = places_of(chosen, x0.device)
+    clean, texts = x0[places], ids[places]
     here = _level(network, times[0])
-    x_t = add_noise(clean, eps[chosen], *here)
+    x_t = add_noise(clean, eps[places], *here)
     for time, following in zip(times, times[1:], strict=False):
         there = _level(network, following)
         v = network(x_t.contiguous(memory_format=torch.channels_last), time, texts, *scale).float()
@@ -67,7 +68,7 @@ def with_own_steps(
         x_t = mean + deviation * noise_like(x_t, generator)
         here = there
     own = eps.clone()
-    own[chosen] = eps_from_x0(x_t, clean, *here)
+    own[places] = eps_from_x0(x_t, clean, *here)
     return own
 
 
