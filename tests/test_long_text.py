@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from textdiff import alphabet
-from textdiff.training.long_text import long_prompt
+from textdiff.training.long_text import long_prompt, wide_prompt
+from textdiff.training.text_source import LONGEST_LINE
 
 
 @pytest.mark.parametrize(("longest", "lines", "line"), [(128, 8, 24), (30, 1, 20), (5, 3, 14), (1, 1, 24)])
@@ -37,3 +38,17 @@ def test_short_texts_stay_frequent():
 def test_the_same_chance_gives_the_same_prompt():
     one, same = (long_prompt(np.random.default_rng(3), 128, 8, 24) for _ in range(2))
     assert one == same
+
+
+@pytest.mark.parametrize(("longest", "lines", "line"), [(48, 5, 16), (14, 3, 14), (128, 1, 24)])
+def test_a_wide_prompt_has_a_long_line_anywhere_and_keeps_within_its_limits(longest, lines, line):
+    rng = np.random.default_rng(4)
+    texts = [wide_prompt(rng, longest, lines, line) for _ in range(400)]
+    widths = [[len(row) for row in text.split("\n")] for text in texts]
+    for text, row in zip(texts, widths, strict=True):
+        assert alphabet.problem_with(text, longest, lines) is None
+        assert LONGEST_LINE < max(row) <= line and min(row) >= 1
+    assert {max(row) for row in widths} == set(range(LONGEST_LINE + 1, line + 1))
+    most = lines if longest > LONGEST_LINE + 3 else 1
+    assert max(map(len, widths)) == most
+    assert {row.index(max(row)) for row in widths} == set(range(most))

@@ -8,6 +8,7 @@ from textdiff.alphabet import CHARACTERS
 from textdiff.config import PRESETS, DataConfig
 from textdiff.training.fonts import find_faces
 from textdiff.training.render import LEAST_CONTRAST, Renderer, limits
+from textdiff.training.text_source import LONGEST_LINE
 
 FULL = DataConfig()
 EARLY = replace(FULL, curriculum=((0, 4, 1, 14), (1000, 12, 2, 10), (2000, 48, 5, 8)))
@@ -315,6 +316,21 @@ def test_long_lines_and_long_texts_are_drawn_where_they_are_asked_for():
     longest = max(len(line) for text in texts for line in text.split("\n"))
     assert 18 < longest <= config.longest_line
     assert max(map(len, texts)) <= config.max_characters
+
+
+def test_a_share_of_the_texts_has_a_long_line_if_one_is_named(faces):
+    def share(wide_share):
+        config = DataConfig(image_size=128, longest_line=16, wide_share=wide_share)  # where every line fits
+        renderer = Renderer(config, faces)
+        texts = [renderer.picture(index).text for index in range(300)]
+        return np.mean([max(map(len, text.split("\n"))) > LONGEST_LINE for text in texts])
+
+    assert share(0.0) < 0.2 < 0.4 < share(0.5) < 0.7 and share(1.0) == 1
+
+
+def test_no_long_line_is_asked_for_while_the_curriculum_allows_only_short_texts(faces):
+    renderer = Renderer(replace(EARLY, longest_line=16, wide_share=1.0), faces)
+    assert max(len(renderer.picture(index).text) for index in range(20)) <= 5
 
 
 def test_a_picture_too_small_for_a_letter_is_an_error(faces):

@@ -74,6 +74,8 @@ class DataConfig:
     backgrounds: tuple[str, ...] = ("flat",)  # of training/backgrounds.py, each as often as any other
     max_inks: int = 1  # colours of the text; a picture has one to so many, a word has one
     longest_line: int = 13  # characters; more than text_source.py writes are put together from its lines
+    # Of the texts, the share that has a line longer than text_source.py writes, up to `longest_line`.
+    wide_share: float = 0.0
     # The curriculum: (pictures seen, longest text, most lines, fewest font pixels) reached by then, linear in
     # between. An empty tuple means the full distribution from the first picture on.
     curriculum: tuple[tuple[int, int, int, int], ...] = ()

@@ -1,7 +1,8 @@
-"""Prompts for large pictures: also longer ones, with longer lines, than `text_source` writes.
+"""Prompts for large pictures and narrow faces, also longer, with longer lines, than `text_source` writes.
 
 Half of them are its own, so that short texts stay frequent; the others are put together from its lines, every
-length as likely as any other.
+length as likely as any other. Few of these have a long line; where all should have one, there is
+`wide_prompt`.
 """
 
 import numpy as np
@@ -24,6 +25,23 @@ def long_prompt(
     fewest = -(-(length + 1) // (longest_line + 1))
     count = int(rng.integers(fewest, max(fewest, min(most_lines, 1 + length // 5)) + 1))
     return "\n".join(_line(rng, width) for width in _widths(rng, length, count, longest_line))
+
+
+def wide_prompt(rng: np.random.Generator, longest: int, most_lines: int, longest_line: int) -> str:
+    """A prompt with a line of more than LONGEST_LINE characters, as `long_prompt` has one now and then.
+
+    Of at most `longest` characters, newlines counted, and `most_lines` lines, none longer than
+    `longest_line`, which is more than LONGEST_LINE and no more than `longest`.
+    """
+    wide = ""
+    while len(wide) <= LONGEST_LINE:
+        wide = _line(rng, int(rng.integers(LONGEST_LINE + 1, longest_line + 1)))
+    lines, left = [wide], longest - len(wide) - 1
+    for _ in range(int(rng.integers(most_lines))):
+        if left > 0:
+            lines.append(_line(rng, int(rng.integers(1, min(left, longest_line) + 1))))
+            left -= len(lines[-1]) + 1
+    return "\n".join(lines[place] for place in rng.permutation(len(lines)))
 
 
 def _widths(rng: np.random.Generator, length: int, count: int, longest_line: int) -> np.ndarray:

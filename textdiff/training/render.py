@@ -18,7 +18,7 @@ from textdiff.alphabet import CHARACTERS
 from textdiff.config import DataConfig
 from textdiff.training.backgrounds import BACKGROUNDS
 from textdiff.training.fonts import Face
-from textdiff.training.long_text import long_prompt
+from textdiff.training.long_text import long_prompt, wide_prompt
 from textdiff.training.text_source import LONGEST_LINE, random_prompt
 
 MARGIN = 1  # pixels between the text and the picture's edge
@@ -92,9 +92,13 @@ class Renderer:
         raise ValueError(f"No letter of {smallest_px} pixels fits into a picture of {size} x {size} pixels.")
 
     def _prompt(self, rng: np.random.Generator, longest: int, most_lines: int) -> str:
-        if self.config.longest_line > LONGEST_LINE:
-            return long_prompt(rng, longest, most_lines, self.config.longest_line, self.config.full_share)
-        return random_prompt(rng, longest, most_lines, self.config.full_share)
+        config = self.config
+        widest = min(config.longest_line, longest)
+        if config.wide_share and widest > LONGEST_LINE and rng.random() < config.wide_share:
+            return wide_prompt(rng, longest, most_lines, widest)
+        if config.longest_line > LONGEST_LINE:
+            return long_prompt(rng, longest, most_lines, config.longest_line, config.full_share)
+        return random_prompt(rng, longest, most_lines, config.full_share)
 
     def render(self, text: str, rng: np.random.Generator, smallest_px: int | None = None) -> Sample:
         """The text in a random face, size, alignment, place and colours, all of it inside the picture.
