@@ -25,7 +25,7 @@ from textdiff.run_loading import load
 from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import MAX_SEED, Request
 from textdiff.ui import writing
-from textdiff.ui.form_filling import following, remember, restore
+from textdiff.ui.form_filling import following, offer_line_breaks, remember, restore
 from textdiff.ui.page import build_page, once
 from textdiff.ui.run_cache import RunCache
 from textdiff.ui.run_store import RunStore, address, first_recorded
@@ -317,6 +317,14 @@ def test_another_picture_gets_a_sentence_and_changes_nothing(panel, tmp_path):
         *fields, emptied, shown = restore(panel, given)
         assert not any(changes(panel, fields).values()) and emptied is None
         assert "no picture of textdiff" in shown["problem"]
+
+
+def test_a_page_without_a_model_offers_no_line_breaks_and_fails_silently():
+    def no_model():
+        raise ValueError("There are no weights here.")
+
+    assert offer_line_breaks(no_model, "Happy birthday, dear Anna") == gr.update(visible=False)
+    assert offer_line_breaks(FakeWriter, None) == gr.update(visible=False)
 
 
 def test_the_page_is_served_to_this_machine_and_opens_its_runs_and_the_film_only(tmp_path):

@@ -1,23 +1,47 @@
-"""What fills in the form beside its visitor: a link, what the browser remembers, a picture, a candidate.
+"""What fills in the form beside its visitor: a link, what the browser remembers, a picture, a candidate, line
+breaks.
 
-None of them starts a run. The page binds the panel.
+None of them starts a run. The page binds the panel and the writer.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from textdiff.line_breaks import with_short_lines
 from textdiff.picture_settings import read_settings
 from textdiff.request_link import from_query
 from textdiff.request_rules import ONE_CALL, checked, untouched
 from textdiff.ui.viewer_component import show_answer, show_problem
 from textdiff.ui.write_panel import WritePanel
 
+if TYPE_CHECKING:  # the page answers before torch has been imported
+    from textdiff.writer import Writer
+
 
 def use_seed(asked: gr.EventData) -> tuple:
     """The seed of one candidate, for that picture alone, into the form; nothing is started."""
     return asked.seed, 1, show_answer("use_seed", seed=asked.seed)
+
+
+def offer_line_breaks(get_writer: Callable[[], "Writer"], text: str | None) -> dict:
+    """The button that breaks long lines, if there are any: it says why, and what it would make of them."""
+    try:
+        short = with_short_lines(text or "", get_writer().limits.max_lines)
+    except Exception:  # there is no model, and the page has said so when it was opened
+        short = None
+    if short is None:
+        return gr.update(visible=False)
+    shown = short.replace("\n", " / ")
+    return gr.update(visible=True, value=f"Long lines are often misspelt. Break them: {shown}")
+
+
+def break_lines(get_writer: Callable[[], "Writer"], text: str | None) -> str:
+    """The text with short lines, into the form."""
+    text = text or ""
+    return with_short_lines(text, get_writer().limits.max_lines) or text
 
 
 def take_usual(one_call: bool, *values) -> list:

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from textdiff.line_breaks import SHORT_LINE
 from textdiff.request_rules import ONE_CALL
 from textdiff.ui.answering import EXPERIMENTS, answering, ending
 from textdiff.ui.endpoints import OUR_FAULT, Endpoints
 from textdiff.ui.experiments_panel import trained
-from textdiff.ui.form_filling import following, remember, restore, take_usual, use_seed
+from textdiff.ui.form_filling import (
+    break_lines,
+    following,
+    offer_line_breaks,
+    remember,
+    restore,
+    take_usual,
+    use_seed,
+)
 from textdiff.ui.line import ROOM_BESIDE, TELL_SECONDS, WAITING, Line
 from textdiff.ui.live_training import LiveTraining
 from textdiff.ui.run_cache import RunCache
@@ -70,6 +79,7 @@ def build_page(
         armed, written = _listen_to_buttons(panel, viewer, get_writer, cache, Line(page, MODEL, waiting))
         followed = _fill_in(page, panel, viewer, get_writer, armed)
         _tell_costs(panel, get_writer, [followed, written])
+        _offer_line_breaks(panel, get_writer)
         endpoints = Endpoints(get_writer, cache, recorded_runs, runs, one_call)
         for name in endpoints.of_model:
             gr.api(getattr(endpoints, name), api_name=name, **ONE_MODEL)
@@ -143,6 +153,13 @@ def _tell_costs(panel: WritePanel, get_writer: Callable, moments: list) -> None:
     gr.on([field.change for field in panel.costly], *tell, trigger_mode="always_last", **BESIDE)
 
 
+def _offer_line_breaks(panel: WritePanel, get_writer: Callable) -> None:
+    """While the text is typed; nothing is broken before that is asked for."""
+    text, shorten = panel.fields["text"], panel.shorten
+    text.change(partial(offer_line_breaks, get_writer), text, shorten, trigger_mode="always_last", **BESIDE)
+    shorten.click(partial(break_lines, get_writer), text, text, **AT_ONCE)
+
+
 # ---- handlers: the page binds `panel` and `get_writer`; `values` are those of `panel.inputs`
 
 
@@ -158,7 +175,7 @@ def introduce(get_writer: Callable[[], "Writer"], reader: str) -> tuple:
     limits = writer.limits
     info = (
         f"Up to {limits.max_characters} characters on up to {limits.max_lines} lines: English letters, "
-        "digits and punctuation. Short lines are spelled best. Shift + Enter writes."
+        f"digits and punctuation. Lines of up to {SHORT_LINE} are spelled best. Shift + Enter writes."
     )
     readers = list(writer.readers)
     reader = reader if reader in readers else readers[0]

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from textdiff.line_breaks import SHORT_LINE, with_short_lines
+from textdiff.training.long_text import wide_prompt
+
+LINES = 5
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("Happy birthday, dear Anna", "Happy\nbirthday,\ndear Anna"),
+        ("Ox\nfour pale owls\n19 maps, at noon", "Ox\nfour pale\nowls\n19 maps,\nat noon"),
+        ("to be or not to be", "to be or\nnot to be"),  # evenly, not "to be or not / to be"
+        ("a well-known well-wisher", "a well-known\nwell-wisher"),
+        ("extraordinarily good", "extraordinarily\ngood"),  # a long word stays whole, and alone
+        ("   indented by three", "indented\nby three"),
+    ],
+)
+def test_a_long_line_is_broken_at_its_spaces_into_lines_of_about_the_same_length(text, short):
+    assert with_short_lines(text, LINES) == short
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "Hello", "twelve chars", "red dog\ngreen cat", "extraordinarily", "a\nb\nc\nd\nlong enough line"],
+)
+def test_there_is_nothing_to_offer_for_short_lines_single_words_and_full_pictures(text):
+    assert with_short_lines(text, LINES) is None
+
+
+def test_lines_are_as_short_as_the_number_of_lines_allows():
+    text = "the quick brown fox jumps over the lazy dog, again"
+    by_lines = {count: with_short_lines(text, count).split("\n") for count in (2, 3, 4, 5)}
+    assert [len(lines) for lines in by_lines.values()] == [2, 3, 4, 5]
+    longest = [max(map(len, lines)) for lines in by_lines.values()]
+    assert longest == sorted(longest, reverse=True) and longest[-1] <= SHORT_LINE < longest[-2]
+    assert with_short_lines(text, 1) is None
+
+
+def test_nothing_is_lost_but_spaces_that_become_line_breaks():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        text = wide_prompt(rng, 48, 3, 16)
+        short = with_short_lines(text, LINES)
+        if short is not None:
+            assert short.split() == text.split() and len(short) <= len(text)
+            assert short.count("\n") < LINES and max(map(len, short.split("\n"))) < 16

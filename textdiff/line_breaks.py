@@ -1,0 +1,33 @@
+"""Long lines broken into short ones, which the models here spell better."""
+
+import textwrap
+
+# Characters. At the smallest size, a line of so many has the wide letters of which there were most to learn
+# from, a longer one only the narrow letters; see the two tables by length in README.md.
+SHORT_LINE = 12
+
+
+def with_short_lines(text: str, max_lines: int) -> str | None:
+    """The text with long lines broken at their spaces, into at most `max_lines` lines in all.
+
+    No line gets longer than SHORT_LINE, or than it must be for the lines to be so few. None where that would
+    change nothing.
+    """
+    lines = text.split("\n")
+    longest = max(map(len, lines))
+    for width in range(SHORT_LINE, longest):
+        short = [piece for line in lines for piece in _broken(line, width)]
+        if len(short) <= max_lines and max(map(len, short)) < longest:
+            return "\n".join(short)
+    return None
+
+
+def _broken(line: str, width: int) -> list[str]:
+    """The line in pieces of about the same length, as few as there can be; a word stays whole."""
+    if len(line) <= width:
+        return [line]
+    ways = (
+        textwrap.wrap(line, narrower, break_long_words=False, break_on_hyphens=False)
+        for narrower in range(1, width + 1)
+    )
+    return min(ways, key=len)
