@@ -73,6 +73,14 @@ def test_the_command_writes_a_report_and_every_picture_with_its_index(folder, ca
     assert "not wanted" not in printed
 
 
+def test_long_lines_are_broken_before_they_are_drawn_if_that_is_asked_for(folder, monkeypatch, capsys):
+    short = {("ab", 2): "a\nb"}  # by the text and the most lines of the tiny model
+    monkeypatch.setattr(evaluate, "with_short_lines", lambda *asked: short.get(asked))
+    drawn = {reading["text"] for reading in measure(folder, "--short-lines")["readings"]}
+    assert drawn == {"a", "a\nb"}
+    assert {reading["text"] for reading in measure(folder)["readings"]} == {"a", "ab"}
+
+
 def test_errors_are_printed_and_failures_drawn_when_asked_for(folder, capsys):
     measure(folder, "--errors", "--failures", str(folder / "sheet"))
     assert "| `b` | 1 | 1 |" in capsys.readouterr().out

@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from textdiff.checkpoints import Checkpoint, load_checkpoint, mismatch
 from textdiff.config import ModelConfig
 from textdiff.denoiser import UPSCALER_GUIDANCE
 from textdiff.guidance_options import add_guidance_options
+from textdiff.line_breaks import with_short_lines
 from textdiff.model_rules import problem_with_one_call
 from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, Reader, open_reader
@@ -128,6 +129,10 @@ def _prepare(options: argparse.Namespace) -> Task:
     if options.log:
         curve.place_in_training(checkpoint.info)
     config = checkpoint.network.config
+    if options.short_lines:
+        prompts = [
+            replace(one, text=with_short_lines(one.text, config.max_lines) or one.text) for one in prompts
+        ]
     for prompt in prompts:
         if problem := alphabet.problem_with(prompt.text, config.max_characters, config.max_lines):
             raise ValueError(f"{prompt.text!r}: {problem}")
@@ -296,6 +301,9 @@ def _parser() -> argparse.ArgumentParser:
     default = Request(text="")
     parser = argparse.ArgumentParser(description="How well a model spells, beside the reader's ceiling.")
     parser.add_argument("--prompts", type=Path, help="JSON lines with text and bucket")
+    parser.add_argument(
+        "--short-lines", action="store_true", help="break the prompts' long lines, as the page offers to do"
+    )
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--upscaler-weights", type=Path, help="enlarge every picture, and read it once more")
     parser.add_argument("--upscaler-steps", type=int, nargs="+", default=[default.upscaler_steps])
