@@ -102,6 +102,13 @@ def test_lines_that_touch_are_read_both_ways_each_once_and_the_surer_way_counts(
     assert len(reading.boxes) == (3 if divided_is_surer else 2)
 
 
+def test_a_way_in_which_a_line_is_lost_is_not_the_surer_one():
+    picture = typeset("shoppers\nParka Go", size=8, pitch=9)
+    (whole,), lost = find_lines(picture), divided(find_lines(picture), len(picture))[0]
+    readings = {whole.ink.shape: ("both", 0.8), lost.ink.shape: ("", 0.0)}
+    assert read_by_lines(picture, lambda ink: readings.get(ink.shape, ("one", 0.9))).text == "both"
+
+
 def test_what_nobody_can_read_is_an_empty_reading():
     reading = read_by_lines(typeset("shoppers\nParka Go", size=8, pitch=9), lambda ink: ("", 0.0))
     assert (reading.text, reading.confidence, reading.boxes) == ("", 0.0, ())

@@ -77,19 +77,18 @@ def read_by_lines(picture: np.ndarray, read_line: Callable[[np.ndarray], tuple[s
     """
     known: dict[Box, tuple[str, float]] = {}  # most lines are the same when others are divided
 
-    def reading(lines: Sequence[Line]) -> Reading:
-        for line in lines:
-            if line.box not in known:
-                known[line.box] = read_line(line.ink)
-        legible = [(*known[line.box], line.box) for line in lines if known[line.box][0]]
-        return Reading(
-            text="\n".join(text for text, _, _ in legible),
-            confidence=float(np.mean([confidence for _, confidence, _ in legible])) if legible else 0.0,
-            boxes=tuple(tuple(map(float, box)) for _, _, box in legible),
-        )
+    def sureness(lines: Sequence[Line]) -> float:
+        """The mean confidence; a line that nobody can read counts as 0."""
+        known.update((line.box, read_line(line.ink)) for line in lines if line.box not in known)
+        return float(np.mean([known[line.box][1] for line in lines])) if lines else 0.0
 
-    ways = both_ways(find_lines(picture), len(picture))
-    return max(map(reading, ways), key=lambda one: one.confidence)
+    lines = max(both_ways(find_lines(picture), len(picture)), key=sureness)
+    legible = [(*known[line.box], line.box) for line in lines if known[line.box][0]]
+    return Reading(
+        text="\n".join(text for text, _, _ in legible),
+        confidence=float(np.mean([confidence for _, confidence, _ in legible])) if legible else 0.0,
+        boxes=tuple(tuple(map(float, box)) for _, _, box in legible),
+    )
 
 
 def both_ways(lines: Sequence[Line], height: int) -> list[Sequence[Line]]:
