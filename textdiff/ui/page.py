@@ -156,7 +156,7 @@ def _tell_costs(panel: WritePanel, get_writer: Callable, moments: list) -> None:
 def _offer_line_breaks(panel: WritePanel, get_writer: Callable) -> None:
     """While the text is typed; nothing is broken before that is asked for."""
     text, shorten = panel.fields["text"], panel.shorten
-    text.change(partial(offer_line_breaks, get_writer), text, shorten, trigger_mode="always_last", **BESIDE)
+    text.change(partial(offer_line_breaks, get_writer), text, shorten, trigger_mode="always_last", **AT_ONCE)
     shorten.click(partial(break_lines, get_writer), text, text, **AT_ONCE)
 
 
