@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     "alphabet config trajectory similarity pixels noise_schedule prediction eight_bits weight_files",
-    "figures ranking line_breaks run_json experiments experiments.records",
+    "figures ranking typed_text run_json experiments experiments.records",
     "run_loading request_rules animation cost",
     "run_folder request_link picture_settings guidance_options",
     # the network

@@ -40,7 +40,7 @@ def test_a_run_folder_is_left_and_the_ranking_printed_as_a_table(weights, tmp_pa
 
 
 def test_json_is_for_programs(weights, capsys):
-    run(weights, "--json")
+    run(weights, "--json", "--text", " Hi \n")  # which is tidied
     printed = json.loads(capsys.readouterr().out)
     assert printed["text"] == "Hi"
     assert printed["ranking"][0]["candidate"] == printed["best"]

@@ -46,6 +46,12 @@ def test_an_untouched_form_asks_for_large_pictures_where_there_are_any(small, la
     assert asked == Request(text="Hi", upscaled=4, upscaler_steps=6)
 
 
+def test_what_a_tablet_makes_of_a_text_is_taken_as_it_was_meant(small):
+    typed = values(small, text="it’s…  me\n")
+    assert small.problems(FakeWriter(), *typed) == {}
+    assert small.request(*typed).text == "it's... me"
+
+
 @pytest.mark.parametrize("field", ["upscaled", "upscaler_steps"])
 def test_too_many_large_pictures_get_a_sentence_at_their_field(large, field):
     problems = large.problems(FakeWriter(), *values(large, **{field: NUMBERS[field][1] + 1}))

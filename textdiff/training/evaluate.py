@@ -26,7 +26,6 @@ from textdiff.checkpoints import Checkpoint, load_checkpoint, mismatch
 from textdiff.config import ModelConfig
 from textdiff.denoiser import UPSCALER_GUIDANCE
 from textdiff.guidance_options import add_guidance_options
-from textdiff.line_breaks import with_short_lines
 from textdiff.model_rules import problem_with_one_call
 from textdiff.noise_schedule import SHIFT
 from textdiff.readers import READERS, Reader, open_reader
@@ -46,6 +45,7 @@ from textdiff.training.samples import (
 )
 from textdiff.training.scores import OVERALL, Reading
 from textdiff.trajectory import Request
+from textdiff.typed_text import with_short_lines
 from textdiff.weight_files import SHIPPED
 
 SETTINGS = ("samples", "seed", "steps", "guidance", "sampler", "shift", "one_call")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from textdiff.line_breaks import with_short_lines
 from textdiff.picture_settings import read_settings
 from textdiff.request_link import from_query
 from textdiff.request_rules import ONE_CALL, checked, untouched
+from textdiff.typed_text import tidied, with_short_lines
 from textdiff.ui.viewer_component import show_answer, show_problem
 from textdiff.ui.write_panel import WritePanel
 
@@ -29,7 +29,7 @@ def use_seed(asked: gr.EventData) -> tuple:
 def offer_line_breaks(get_writer: Callable[[], "Writer"], text: str | None) -> dict:
     """The button that breaks long lines, if there are any: it says why, and what it would make of them."""
     try:
-        short = with_short_lines(text or "", get_writer().limits.max_lines)
+        short = with_short_lines(tidied(text or ""), get_writer().limits.max_lines)
     except Exception:  # there is no model, and the page has said so when it was opened
         short = None
     if short is None:
@@ -40,7 +40,7 @@ def offer_line_breaks(get_writer: Callable[[], "Writer"], text: str | None) -> d
 
 def break_lines(get_writer: Callable[[], "Writer"], text: str | None) -> str:
     """The text with short lines, into the form."""
-    text = text or ""
+    text = tidied(text or "")
     return with_short_lines(text, get_writer().limits.max_lines) or text
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from textdiff.line_breaks import SHORT_LINE
 from textdiff.request_rules import ONE_CALL
+from textdiff.typed_text import SHORT_LINE
 from textdiff.ui.answering import EXPERIMENTS, answering, ending
 from textdiff.ui.endpoints import OUR_FAULT, Endpoints
 from textdiff.ui.experiments_panel import trained

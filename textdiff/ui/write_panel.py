@@ -10,6 +10,7 @@ from textdiff import alphabet
 from textdiff.cost import in_words
 from textdiff.request_rules import NAMES, NUMBERS, number_problem, untouched
 from textdiff.trajectory import Request
+from textdiff.typed_text import tidied
 
 if TYPE_CHECKING:
     from textdiff.writer import Writer
@@ -52,7 +53,7 @@ class WritePanel:
     def request(self, *values) -> Request:
         """The request that the values of `inputs` make; ask `problems` first."""
         chosen = dict(zip(self.fields, values, strict=True))
-        chosen["text"] = chosen["text"] or ""
+        chosen["text"] = tidied(chosen["text"] or "")
         whole = [name for name in chosen if name in NUMBERS and NUMBERS[name][2]]
         return Request(**chosen | {name: int(chosen[name]) for name in whole})
 
@@ -60,7 +61,7 @@ class WritePanel:
         """Field name -> one sentence for the visitor, for every field that is wrong."""
         chosen = dict(zip(self.fields, values, strict=True))
         problems = {name: number_problem(name, value) for name, value in self._numbers(values)}
-        limits, text = writer.limits, chosen["text"] or ""
+        limits, text = writer.limits, tidied(chosen["text"] or "")
         problems["text"] = alphabet.problem_with(text, limits.max_characters, limits.max_lines)
         if not any(problems.values()) and (sentence := writer.problem_with(request := self.request(*values))):
             problems[_culprit(writer, request)] = sentence

@@ -1,10 +1,36 @@
 import numpy as np
 import pytest
 
-from textdiff.line_breaks import SHORT_LINE, with_short_lines
 from textdiff.training.long_text import wide_prompt
+from textdiff.training.text_source import random_prompt
+from textdiff.typed_text import SHORT_LINE, tidied, with_short_lines
 
 LINES = 5
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ("Hello\n", "Hello"),
+        ("\n Hello  world \n\n\tnext\u00a0one\r\n", "Hello world\nnext one"),
+        ("it’s “so” – he said…", 'it\'s "so" - he said...'),
+        ("‘a’ ‚b‘ „c” d—e f‑g 3−2", "'a' ,b' \"c\" d-e f-g 3-2"),
+        (" \n ", ""),
+        ("", ""),
+        (
+            "Straße, déjà vu",
+            "Straße, déjà vu",
+        ),  # other letters are other letters: the model says that it has no such
+    ],
+)
+def test_what_no_picture_shows_is_left_out_and_typographic_signs_become_plain_ones(typed, taken):
+    assert tidied(typed) == taken == tidied(taken)
+
+
+def test_what_the_model_learns_from_is_tidy():
+    rng = np.random.default_rng(1)
+    texts = [random_prompt(rng, 48, LINES) for _ in range(200)]
+    assert [tidied(text) for text in texts] == texts
 
 
 @pytest.mark.parametrize(

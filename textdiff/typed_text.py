@@ -1,10 +1,30 @@
-"""Long lines broken into short ones, which the models here spell better."""
+"""What people type, as the models here can write it: plain characters, short lines."""
 
 import textwrap
 
+# What a tablet makes of quotes, dashes and dots on its own.
+_PLAIN = str.maketrans(
+    {
+        **dict.fromkeys("‘’", "'"),
+        **dict.fromkeys("“”„", '"'),
+        **dict.fromkeys("‐‑–—−", "-"),
+        "‚": ",",
+        "…": "...",
+    }
+)
 # Characters. At the smallest size, a line of so many has the wide letters of which there were most to learn
 # from, a longer one only the narrow letters; see the two tables by length in README.md.
 SHORT_LINE = 12
+
+
+def tidied(text: str) -> str:
+    """The text with plain quotes, dashes, dots and spaces, without empty lines, outer and repeated spaces.
+
+    None of these can be read in a picture, so that one more line break at the end would make every picture a
+    wrong one.
+    """
+    lines = (" ".join(line.split()) for line in text.translate(_PLAIN).splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def with_short_lines(text: str, max_lines: int) -> str | None:
