@@ -25,7 +25,7 @@ from textdiff.run_loading import load
 from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import MAX_SEED, Request
 from textdiff.ui import writing
-from textdiff.ui.form_filling import following, offer_line_breaks, remember, restore
+from textdiff.ui.form_filling import break_lines, following, offer_line_breaks, remember, restore
 from textdiff.ui.page import build_page, once
 from textdiff.ui.run_cache import RunCache
 from textdiff.ui.run_store import RunStore, address, first_recorded
@@ -325,6 +325,13 @@ def test_a_page_without_a_model_offers_no_line_breaks_and_fails_silently():
 
     assert offer_line_breaks(no_model, "Happy birthday, dear Anna") == gr.update(visible=False)
     assert offer_line_breaks(FakeWriter, None) == gr.update(visible=False)
+
+
+def test_a_text_that_is_too_long_in_all_is_left_as_it_is():
+    book = "it was the best of times, " * 10_000  # looking for the best breaks would take hours
+    assert offer_line_breaks(FakeWriter, book) == gr.update(visible=False)
+    assert break_lines(FakeWriter, book) == book
+    assert break_lines(FakeWriter, "it was the best") == "it was\nthe best"
 
 
 def test_the_page_is_served_to_this_machine_and_opens_its_runs_and_the_film_only(tmp_path):

@@ -29,7 +29,7 @@ def use_seed(asked: gr.EventData) -> tuple:
 def offer_line_breaks(get_writer: Callable[[], "Writer"], text: str | None) -> dict:
     """The button that breaks long lines, if there are any: it says why, and what it would make of them."""
     try:
-        short = with_short_lines(tidied(text or ""), get_writer().limits.max_lines)
+        short = _with_short_lines(get_writer(), text or "")
     except Exception:  # there is no model, and the page has said so when it was opened
         short = None
     if short is None:
@@ -40,8 +40,12 @@ def offer_line_breaks(get_writer: Callable[[], "Writer"], text: str | None) -> d
 
 def break_lines(get_writer: Callable[[], "Writer"], text: str | None) -> str:
     """The text with short lines, into the form."""
-    text = tidied(text or "")
-    return with_short_lines(text, get_writer().limits.max_lines) or text
+    return _with_short_lines(get_writer(), text or "") or text
+
+
+def _with_short_lines(writer: "Writer", typed: str) -> str | None:
+    text, limits = tidied(typed), writer.limits
+    return with_short_lines(text, limits.max_lines) if len(text) <= limits.max_characters else None
 
 
 def take_usual(one_call: bool, *values) -> list:
