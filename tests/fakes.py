@@ -48,11 +48,13 @@ def fake_generation(
     readability: bool = False,
     upscaled: int = 0,
     upscaler_steps: int = 2,
+    spoiled: bool = False,
 ) -> Generation:
     """A run without a model.
 
     Candidate 1 (0 if alone) is read without a mistake and wins; of three or more the worst is pruned. Of
-    several large pictures the last is read with one mistake and wins, each before it with one more.
+    several large pictures the last is read best, without a mistake and so that it wins, or `spoiled` by one;
+    each before it has one more.
     """
     best = min(1, candidates - 1)
     lines = 1 + text.count("\n")
@@ -99,7 +101,9 @@ def fake_generation(
         upscaler="fake upscaler" if upscaled else None,
         upscaler_sha256="1" * 64 if upscaled else None,
         upscaled=tuple(
-            _upscaled(text, k, survivors[k % len(survivors)], upscaled, upscaler_steps, seed, size)
+            _upscaled(
+                text, k, survivors[k % len(survivors)], upscaled - 1 - k, spoiled, upscaler_steps, seed, size
+            )
             for k in range(upscaled)
         ),
         best_upscaled=upscaled - 1 if upscaled else None,
@@ -220,7 +224,7 @@ def _step(
 
 
 def _upscaled(
-    text: str, picture: int, source: int, pictures: int, steps: int, seed: int, size: int
+    text: str, picture: int, source: int, better: int, spoiled: bool, steps: int, seed: int, size: int
 ) -> Upscaled:
     def step(k: int) -> UpscaledStep:
         levels = (upscaled_levels(name, text, picture, source, k, steps, size) for name in ("noisy", "x0"))
@@ -228,8 +232,7 @@ def _upscaled(
         alpha, sigma = math.cos(math.pi / 2 * t), math.sin(math.pi / 2 * t)
         return UpscaledStep(index=k, t=t, alpha=alpha, sigma=sigma, noisy=next(levels), x0=next(levels))
 
-    mistakes = pictures - picture
-    reading = misread(text, mistakes)
+    reading = misread(text, better + spoiled)
     return Upscaled(
         index=picture,
         source=source,
@@ -241,9 +244,9 @@ def _upscaled(
             similarity=similarity.trigram_similarity(text, reading),
             exact=similarity.is_exact(text, reading),
             edit_distance=similarity.edit_distance(text, reading),
-            kept=mistakes == 1,
-            rule="The best." if mistakes == 1 else "Not the best.",
-            rank=mistakes,
+            kept=not better,
+            rule="Not the best." if better else "The best.",
+            rank=better + 1,
         ),
     )
 

@@ -48,9 +48,9 @@ def test_the_film_of_a_large_picture_begins_with_the_candidate_that_it_enlarges(
     generation = fake_generation(TEXT, candidates=2, steps=3, size=16)
     large = np.full((32, 32, 3), 90, dtype=np.uint8)
     step = UpscaledStep(index=0, t=0.9, alpha=0.1, sigma=0.9, noisy=large, x0=large)
-    loser = generation.candidates[0]
+    best = generation.candidates[1]  # as good as which a candidate was repaired
     upscaled = Upscaled(
-        index=0, source=0, seed=7, steps=(step,), final=large, reading=loser.reading, verdict=loser.verdict
+        index=0, source=0, seed=7, steps=(step,), final=large, reading=best.reading, verdict=best.verdict
     )
     drawn = replace(
         generation, upscaler="fake", upscaler_sha256="0" * 64, upscaled=(upscaled,), best_upscaled=0

@@ -2,7 +2,13 @@
 
 import pytest
 
-from textdiff.training.cascade import comparison_table, side_by_side, singles, through_the_funnel
+from textdiff.training.cascade import (
+    answers,
+    comparison_table,
+    side_by_side,
+    singles,
+    through_the_funnel,
+)
 from textdiff.training.scores import Reading, scores
 
 
@@ -42,6 +48,13 @@ def test_the_best_large_picture_of_those_that_were_kept_wins(small, large, winne
     assert through_the_funnel(readings("hello", *small), readings("hello", *large)) == [winner]
 
 
+def test_the_answer_is_the_large_picture_unless_a_small_one_was_read_better():
+    small = readings("hello", "hallo", "hello") + readings("hi", "ho", "hi") + readings("yes", "yas", "yxx")
+    large = readings("hello", "hello", "hallo") + readings("hi", "hi", "hi") + readings("yes", "yes", "yas")
+    # "hallo" is not kept, so it is not enlarged, and its repair never happens.
+    assert answers(small, large) == [(1, False), (3, True), (4, True)]
+
+
 def test_the_first_sample_of_each_prompt_stands_for_all_that_it_could_have_been():
     assert singles(readings("hello", "a", "b") + readings("hi", "c", "d")) == [0, 2]
 
@@ -52,5 +65,8 @@ def test_ways_stand_side_by_side():
     table = comparison_table({"single": one, "buckets": rows})
     assert table.splitlines()[0] == "| bucket | prompts | EM, one | EM, best | NED, one | NED, best |"
     assert table.splitlines()[-1] == "| overall | 1 | 0.000 | 1.000 | 0.500 | 1.000 |"
-    table = comparison_table({"single": one, "buckets": rows, "large": one})
-    assert table.splitlines()[-1] == "| overall | 1 | 0.000 | 1.000 | 0.000 | 0.500 | 1.000 | 0.500 |"
+    table = comparison_table({"single": one, "buckets": rows, "large": one, "answer": best})
+    assert table.splitlines()[0].count("answer") == 2
+    assert table.splitlines()[-1] == (
+        "| overall | 1 | 0.000 | 1.000 | 0.000 | 1.000 | 0.500 | 1.000 | 0.500 | 1.000 |"
+    )

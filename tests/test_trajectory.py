@@ -47,13 +47,24 @@ def test_the_ranking_lists_the_candidates_best_first():
     assert generation.ranking[0] is generation.candidates[generation.best]
 
 
-def test_the_winner_is_the_best_large_picture_if_there_are_any_else_the_best_candidate():
+def test_the_winner_is_the_best_large_picture_unless_the_best_candidate_was_read_better():
     small = fake_generation(candidates=4)
     assert small.winner is small.candidates[1] and small.upscaled_ranking == ()
     large = fake_generation(candidates=4, upscaled=3)
-    assert large.winner is large.upscaled[2]
-    assert large.winner.verdict.similarity < large.candidates[large.best].verdict.similarity
+    best = large.upscaled[2]
+    assert large.winner is best and fake_generation(candidates=4, upscaled=3, spoiled=True).winner.index == 1
     assert [picture.index for picture in large.upscaled_ranking] == [2, 1, 0]
+
+    def winner(similarity, exact):
+        verdict = dataclasses.replace(best.verdict, similarity=similarity, exact=exact)
+        return dataclasses.replace(
+            large, upscaled=(*large.upscaled[:2], dataclasses.replace(best, verdict=verdict))
+        ).winner
+
+    candidate = large.candidates[1]
+    assert (candidate.verdict.similarity, candidate.verdict.exact) == (1.0, True)
+    assert winner(1.0, True).index == 2  # as good, and larger
+    assert winner(0.9, False) is candidate and winner(1.0, False) is candidate
 
 
 def test_large_pictures_come_with_the_name_of_what_drew_them_and_a_best_one():

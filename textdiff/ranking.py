@@ -4,7 +4,8 @@ The rules are the original system's, its rejection sampling. The candidates are 
 the best similarity reaches `keep_only_if_above`, only those that reach it stay, otherwise those at or above
 `delete_under`; if that leaves nobody, everybody stays. A `keep_only_if_above` over 1 and a `delete_under` of
 0 switch the two off. Those that stay are enlarged, each in turn until there are enough large pictures. These
-are read, too, and the most similar of them wins.
+are read, too, and the most similar of them wins; here a candidate that was read better wins over all of them
+(`Generation.winner`), for an upscaler may spoil what was right.
 """
 
 from collections.abc import Sequence

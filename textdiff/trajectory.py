@@ -187,9 +187,12 @@ class Generation:
 
     @property
     def winner(self) -> Candidate | Upscaled:
-        """The best large picture if there are any, also when a candidate was read better; else the best
-        candidate."""
-        return self.candidates[self.best] if self.best_upscaled is None else self.upscaled[self.best_upscaled]
+        """The best large picture; the best candidate if that was read better, or nothing was drawn large."""
+        candidate = self.candidates[self.best]
+        if self.best_upscaled is None:
+            return candidate
+        large = self.upscaled[self.best_upscaled]
+        return max(large, candidate, key=lambda one: (one.verdict.similarity, one.verdict.exact))
 
     @property
     def ranking(self) -> tuple[Candidate, ...]:

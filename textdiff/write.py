@@ -63,6 +63,7 @@ def ranking(generation: Generation) -> dict:
         "ranking": [{"candidate": one.index} | _judged(one) for one in generation.ranking],
         "upscaler": generation.upscaler,
         "best_upscaled": generation.best_upscaled,
+        "winner": "candidate" if isinstance(generation.winner, Candidate) else "upscaled",
         "upscaled": [
             {"upscaled": one.index, "candidate": one.source} | _judged(one)
             for one in generation.upscaled_ranking

@@ -3,7 +3,8 @@
 import json
 import random
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -206,10 +207,10 @@ def test_large_pictures_stand_below_with_what_was_read_before_and_after(look):
     expect(pairs.locator(".td-badge")).to_have_text(["the answer", "not chosen", "not chosen"])
     expect(pairs.first.locator(".td-boxed canvas")).to_have_attribute("width", "128")
     expect(pairs.first.locator("canvas").first).to_have_attribute("width", "64")
-    expect(pairs.first.locator(".td-change")).to_contain_text("read 1.000 before, 0.625 after")
-    # Small: no letter wrong, one, and none again. Large: three, two and one.
+    expect(pairs.first.locator(".td-change")).to_contain_text("read 1.000 before, 1.000 after")
+    # Small: no letter wrong, one, and none again. Large: two, one and none.
     expect(page.locator(".td-upscaled > .td-rule")).to_contain_text(
-        "small picture: 0; with more: 3; with as many: 0"
+        "small picture: 0; with more: 1; with as many: 2"
     )
     expect(page.locator(".td-note")).to_have_text("")
     expect(page.locator(".td-funnel")).to_have_text(re.compile("3 drawn.*2 kept.*3 enlarged.*1 answer", re.S))
@@ -222,6 +223,40 @@ def test_large_pictures_stand_below_with_what_was_read_before_and_after(look):
     expect(pairs.locator(".td-rule").nth(1)).to_have_text("Its candidate would be pruned.")
     page.get_by_role("button", name="Put them back").click()
     expect(pairs.locator(".td-rule")).to_have_text(own)
+
+
+def test_the_best_candidate_is_the_answer_where_drawing_it_large_has_spoiled_it(look, tmp_path):
+    page = look(generation=fake_generation(TEXT, candidates=3, steps=2, size=64, upscaled=2, spoiled=True))
+    small, large = page.locator(".td-group .td-card"), page.locator(".td-upscaled .td-card")
+    expect(small.first.locator(".td-badge")).to_have_text("the answer")
+    expect(large.locator(".td-badge")).to_have_text(["not chosen", "not chosen"])
+    expect(large.first.locator(".td-rule")).to_contain_text("the best candidate was read better")
+    funnel = page.locator(".td-funnel")
+    expect(funnel).to_contain_text("similarity 1.000, exact")
+    best = np.array(Image.open(tmp_path / "made" / "best.png"))
+    assert best.shape == (64, 64, 3) and (pixels(funnel.locator("canvas")) == best).all()
+    open_view(page, "Denoising")
+    winner = page.locator(".td-winner")
+    expect(winner).to_contain_text("Drawing it large spoiled it")
+    expect(winner).to_contain_text("Read exactly as it should be")
+    assert (pixels(winner.locator("canvas")) == best).all()
+
+
+def test_the_replayed_answer_is_the_python_one(look):
+    page = look()
+    run = fake_generation(TEXT, candidates=1, upscaled=1)
+    verdicts = [
+        replace(run.candidates[0].verdict, similarity=similarity, exact=exact)
+        for similarity, exact in ((0.3, False), (1.0, False), (1.0, True))
+    ]
+    for before, after in product(verdicts, repeat=2):
+        pair = replace(run.candidates[0], verdict=before), replace(run.upscaled[0], verdict=after)
+        drawn = replace(run, candidates=pair[:1], upscaled=pair[1:])
+        enlarged = page.evaluate(
+            "([candidate, large]) => textdiff.winner(candidate, large) === large",
+            [{"verdict": asdict(before)}, {"verdict": asdict(after)}],
+        )
+        assert enlarged == (drawn.winner is pair[1])
 
 
 def test_a_run_whose_thresholds_leave_none_of_its_large_pictures_has_no_answer(look):

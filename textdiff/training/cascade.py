@@ -88,13 +88,31 @@ def through_the_funnel(small: Sequence[Reading], large: Sequence[Reading]) -> li
     return winners
 
 
+def answers(small: Sequence[Reading], large: Sequence[Reading]) -> list[tuple[int, bool]]:
+    """Of each prompt the index of the sample that is the answer, and whether it is so enlarged.
+
+    That is the large picture that wins, or the best small one if that was read better: `Generation.winner`.
+    """
+
+    chosen = []
+    for before, after in zip(scores.best_of(small), through_the_funnel(small, large), strict=True):
+        enlarged = _quality(large[after]) >= _quality(small[before])
+        chosen.append((after, True) if enlarged else (before, False))
+    return chosen
+
+
+def _quality(reading: Reading) -> tuple[float, float]:
+    return trigram_similarity(reading.text, reading.read), reading.exact
+
+
 def comparison_table(best_of: dict) -> str:
     """Scores per bucket of several ways to get one picture of a prompt, side by side, as a Markdown table:
-    one sample, the best small one, and, where the report has it, the best large one.
+    one sample, the best small one, and, where the report has them, the best large one and the answer.
     """
     first = best_of["single"]
     ways = {"one": first, "best": {bucket: row["model"] for bucket, row in best_of["buckets"].items()}}
     ways |= {"best, enlarged": best_of["large"]} if "large" in best_of else {}
+    ways |= {"answer": best_of["answer"]} if "answer" in best_of else {}
     head = ["bucket", "prompts"] + [f"{name}, {way}" for name in ("EM", "NED") for way in ways]
     lines = [
         [bucket, first[bucket]["pictures"]]

@@ -234,13 +234,25 @@ def _report_upscaled(task: Task, model: Gallery, large: Gallery, steps: int, gui
 
 
 def _ways(task: Task, model: Gallery, large: Gallery | None) -> dict[str, dict]:
-    """One sample of each prompt, and the large picture that wins, read by whoever reads the best sample."""
+    """One sample of each prompt, the large picture that wins and the answer, read by whoever reads the best
+    sample."""
     single = _as_judged(model, cascade.singles(model.readings), task.judge)
     ways = {"single": scores.scores(single)}
     if large:
         chosen = cascade.through_the_funnel(model.readings, large.readings)
         ways["large"] = scores.scores(_as_judged(large, chosen, task.judge))
+        answers = _answers(model, large)
+        ways["answer"] = scores.scores(_as_judged(answers, range(len(answers.readings)), task.judge))
     return ways
+
+
+def _answers(model: Gallery, large: Gallery) -> Gallery:
+    """The answer to each prompt, small or large."""
+    chosen = cascade.answers(model.readings, large.readings)
+    places = [(large if enlarged else model, index) for index, enlarged in chosen]
+    return Gallery(
+        [one.pictures[index] for one, index in places], [one.readings[index] for one, index in places]
+    )
 
 
 def _winners(gallery: Gallery, judge: Reader | None) -> list[Reading]:

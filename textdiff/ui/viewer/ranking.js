@@ -1,6 +1,6 @@
 /*
- * Which candidates stay and in which order, as textdiff/ranking.py says, from what run.json has of each: so that a
- * learner can move the thresholds without a model.
+ * Which candidates stay and in which order, as textdiff/ranking.py says, and which picture wins, from what run.json
+ * has of each: so that a learner can move the thresholds without a model.
  */
 (() => {
   "use strict";
@@ -55,5 +55,12 @@
     return fates.map((fate) => (fate.kept ? Math.ceil((count - fate.rank + 1) / kept) : 0)).map((n) => Math.max(0, n));
   }
 
-  Object.assign(window.textdiff, { ruleFor, rank, shares });
+  /** The answer, as Generation.winner has it: the large picture, or the candidate if that was read better. */
+  function winner(candidate, large) {
+    const [before, after] = [candidate.verdict, large.verdict];
+    const better = before.similarity - after.similarity || before.exact - after.exact;
+    return better > 0 ? candidate : large;
+  }
+
+  Object.assign(window.textdiff, { ruleFor, rank, shares, winner });
 })();

@@ -1,7 +1,7 @@
 /* Candidates: what was read in each, which ones the thresholds let stay, and which picture wins. */
 (() => {
   "use strict";
-  const { fields, node, candidateButton, plural, rank } = window.textdiff;
+  const { fields, node, candidateButton, plural, rank, winner } = window.textdiff;
   const { thresholds, funnel, upscaled, pictureWithBoxes, readingElements } = window.textdiff;
 
   const lastOfLarge = ({ upscaling }) => (upscaling ? upscaling.steps.length - 1 : 0);
@@ -41,12 +41,14 @@
         boxes.checked = state.boxes;
         panel.classList.toggle("td-unboxed", !state.boxes);
         limits.render(fates);
-        cards.forEach((card) => card.render(fates[card.index]));
         const ordered = [...cards].sort((a, b) => fates[a.index].rank - fates[b.index].rank);
         groups.forEach((group) => group.render(ordered.filter(({ index }) => fates[index].kept === group.kept)));
         const left = own || !second ? second?.ranked : second.ranked.filter(({ source }) => fates[source].kept);
-        counts.render(fates, left, own);
-        second?.render(fates, left, own);
+        const best = run.candidates.find(({ index }) => fates[index].rank === 1);
+        const answer = !second ? best : left.length ? winner(best, left[0]) : null;
+        cards.forEach((card) => card.render(fates[card.index], second && answer === best));
+        counts.render(fates, left, own, answer);
+        second?.render(fates, left, own, answer);
       }
 
       function answer({ action, seed }) {
@@ -98,11 +100,12 @@
         ...readingElements(run.request.text, candidate),
         rule, ...(ask ? [useSeed] : [])));
 
-    function render(fate) {
+    /** `wins`: whether the best candidate is the answer of a run with large pictures. */
+    function render(fate, wins) {
       element.classList.toggle("td-pruned", !fate.kept);
       button.setAttribute("aria-pressed", index === state.candidate);
       place.textContent = `#${fate.rank}`;
-      badge.textContent = !fate.kept ? "pruned" : fate.rank === 1 ? "best" : "kept";
+      badge.textContent = !fate.kept ? "pruned" : fate.rank > 1 ? "kept" : wins ? "the answer" : "best";
       rule.textContent = fate.rule;
       run.drawCandidate(canvas, index, run.last);
     }

@@ -12,24 +12,24 @@
       ...(upscaling ? [round("", `${upscaling.size} px, ${plural(upscaling.steps.length, "step")}`)] : []),
     ];
     const canvas = node("canvas", { role: "img", "aria-label": "The answer" });
-    const winner = round("", "", canvas);
+    const last = round("", "", canvas);
     const element = node("ol", { class: "td-funnel", "aria-label": "From the candidates to the answer" },
-      ...[...rounds, winner].map((one) => one.element));
+      ...[...rounds, last].map((one) => one.element));
 
-    /** `fates` are what ranking.js says about the candidates; `left` the large pictures that would be there. */
-    function render(fates, left, own) {
+    /** `fates` are what ranking.js says about the candidates; `left` the large pictures that would be there; `answer`
+     *  the picture that would win, null if it would have to be drawn. */
+    function render(fates, left, own, answer) {
       const kept = fates.filter((fate) => fate.kept).length;
       rounds[1].says(`${kept} kept`, `${candidates.length - kept} pruned`);
       if (upscaling) {
         const { length } = upscaling.pictures;
         rounds[2].says(own ? `${length} enlarged` : `${left.length} of ${length} enlarged`, null);
       }
-      const best = upscaling ? left[0] : candidates.find(({ index }) => fates[index].rank === 1);
-      winner.element.classList.toggle("td-unknown", !best);
-      if (!best) return winner.says("no answer yet", "it would have to be drawn");
-      winner.says("1 answer", `similarity ${cut(best.verdict.similarity)}${best.verdict.exact ? ", exact" : ""}`);
-      if (upscaling) drawTile(canvas, run.sheet(best.files.final), upscaling.size, 0);
-      else run.drawCandidate(canvas, best.index, run.last);
+      last.element.classList.toggle("td-unknown", !answer);
+      if (!answer) return last.says("no answer yet", "it would have to be drawn");
+      last.says("1 answer", `similarity ${cut(answer.verdict.similarity)}${answer.verdict.exact ? ", exact" : ""}`);
+      if (candidates.includes(answer)) run.drawCandidate(canvas, answer.index, run.last);
+      else drawTile(canvas, run.sheet(answer.files.final), upscaling.size, 0);
     }
 
     return { element, render };

@@ -15,7 +15,7 @@
     const pairs = ranked.map((large) => buildPair(run, large, size));
     const note = node("p", { class: "td-note", role: "status" });
     const meaning = `The candidates that were kept, drawn again by ${model.name} at ${size} pixels, each in turn, and `
-      + "read once more. The best of these is the answer.";
+      + "read once more. The best of these is the answer, unless a candidate was read better.";
     const slider = node("input", {
       type: "range", class: "td-slider", "aria-label": "Step of the large pictures",
       min: 0, max: steps.length - 1, step: 1,
@@ -32,8 +32,8 @@
       node("ol", { class: "td-cards" }, ...pairs.map((pair) => pair.element)));
 
     /** `own`: whether the thresholds are the run's; otherwise `fates` says what others would have enlarged, and
-     *  `left` are those of the pictures that would be there. */
-    function render(fates, left, own) {
+     *  `left` are those of the pictures that would be there. `answer` is the picture that would win, of any size. */
+    function render(fates, left, own, answer) {
       const { large_step: step, large_picture: kind } = state;
       note.textContent = own ? "" : `With these thresholds a new run would enlarge: ${wouldEnlarge(fates)}. `
         + (left.length ? "What is shown was drawn with the run’s own thresholds; nothing is drawn anew."
@@ -42,7 +42,7 @@
       where.value = `step ${step + 1} of ${steps.length}`;
       slider.setAttribute("aria-valuetext", `${where.value}, time ${steps[step].t.toFixed(2)}`);
       choice.follow(kind, (one) => pictures.some(({ files }) => files[one])); // a replay may have left some out
-      pairs.forEach((pair) => pair.render(left[0] === pair.large, left.includes(pair.large), own, step, kind));
+      pairs.forEach((pair) => pair.render(left.indexOf(pair.large), answer, own, step, kind));
     }
 
     function wouldEnlarge(fates) {
@@ -97,17 +97,19 @@
           node("div", {}, node("small", {}, `${size} px`), after)),
         ...details, rule));
 
-    /** `own` as above; without it, `left` is whether the picture would be there, and `wins` whether it would win. */
-    function render(wins, left, own, step, kind) {
+    /** `own` and `answer` as above; `place` is the picture's among those that would be there, -1 without it. */
+    function render(place, answer, own, step, kind) {
+      const [left, wins, beaten] = [place >= 0, answer === large, place === 0 && answer !== large];
       const atEnd = step === last && kind === "x0";
       const shown = !atEnd && files[kind];
       element.className = wins ? "td-card" : "td-card td-pruned";
       picture.classList.toggle("td-unread", Boolean(shown));
       missing.hidden = atEnd || Boolean(shown);
       badge.textContent = wins ? "the answer" : left ? "not chosen" : "not drawn";
-      rule.textContent = own ? verdict.rule
-        : !left ? "Its candidate would be pruned."
-          : wins ? "The best of those whose candidate would be kept." : "Another one would be better.";
+      rule.textContent = beaten ? "The best of the large pictures, but the best candidate was read better."
+        : own ? verdict.rule
+          : !left ? "Its candidate would be pruned."
+            : wins ? "The best of those whose candidate would be kept." : "Another one would be better.";
       run.drawCandidate(small, source, run.last);
       drawTile(canvas, run.sheet(shown || files.final), size, shown ? step : 0);
     }
