@@ -7,6 +7,8 @@ from PIL import Image
 
 PIXELS = """canvas => [canvas.width, canvas.height,
     ...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]"""
+# A canvas whose file is still on its way is transparent.
+DRAWN = f"canvas => canvas.width && ({PIXELS})(canvas).slice(2).some((level, at) => at % 4 === 3 && level)"
 
 
 def expect(*arguments):
@@ -18,6 +20,7 @@ def expect(*arguments):
 def pixels(canvas) -> np.ndarray:
     """(H, W, 3) uint8, what is drawn on the canvas, once it is there: not while a file is on its way."""
     expect(canvas).to_be_visible()
+    canvas.page.wait_for_function(DRAWN, arg=canvas.element_handle())
     width, height, *levels = canvas.evaluate(PIXELS)
     return np.array(levels, dtype=np.uint8).reshape(height, width, 4)[..., :3]
 
