@@ -13,7 +13,7 @@ _PLAIN = str.maketrans(
     }
 )
 # Characters. At the smallest size, a line of so many has the wide letters of which there were most to learn
-# from, a longer one only the narrow letters; see the two tables by length in README.md.
+# from, a longer one only the narrow letters: README.md, "How well it spells", says what that costs.
 SHORT_LINE = 12
 
 
