@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from fakes import fake_generation
 from oracles import lively_unet, lively_upscaler
 
 import textdiff.write as write
@@ -62,6 +63,12 @@ def test_large_pictures_are_saved_and_ranked_below_the_candidates(weights, upsca
     assert printed["upscaled"][0]["upscaled"] == printed["best_upscaled"]
     assert [one["rank"] for one in printed["upscaled"]] == [1, 2, 3]
     assert {one["candidate"] for one in printed["upscaled"]} <= {0, 1}
+
+
+def test_programs_are_told_whether_a_small_or_a_large_picture_is_the_answer():
+    good, spoiled = (fake_generation(upscaled=2, spoiled=spoiled) for spoiled in (False, True))
+    assert write.ranking(good)["winner"] == "upscaled" and write.ranking(spoiled)["winner"] == "candidate"
+    assert write.ranking(fake_generation())["winner"] == "candidate"
 
 
 def test_an_upscaler_that_lies_beside_the_weights_under_their_name_is_used(tmp_path, capsys):

@@ -3,7 +3,7 @@
 Layout:
 
     run.json                          everything that is not a picture; its shape is in run_json.py
-    best.png                          the winning picture, a large one if there are any
+    best.png                          the winning picture, small or large
     candidate-00/final.png            the candidate's picture
     candidate-00/{noisy,x0,eps,x0_unconditional}.png
                                       sprites: one row, one column per step, 8-bit RGB,

@@ -93,7 +93,6 @@ def answers(small: Sequence[Reading], large: Sequence[Reading]) -> list[tuple[in
 
     That is the large picture that wins, or the best small one if that was read better: `Generation.winner`.
     """
-
     chosen = []
     for before, after in zip(scores.best_of(small), through_the_funnel(small, large), strict=True):
         enlarged = _quality(large[after]) >= _quality(small[before])

@@ -129,7 +129,8 @@ class Endpoints:
             "run", the address of the run folder on this server, by which the other endpoints know the run;
             "ranking", the candidates, best first, with what was read and why each was kept or not; "best",
             the index of the best one; "reader", the engine and its version; "upscaled", the large pictures,
-            best first, likewise, each with the candidate that is its "source"; the best of them is the answer
+            best first, likewise, each with the candidate that is its "source"; the best of them is the
+            answer, unless the best candidate was read better
         """
         said = {
             "text": text,

@@ -29,7 +29,7 @@ def use_seed(asked: gr.EventData) -> tuple:
 def offer_line_breaks(get_writer: Callable[[], "Writer"], text: str | None) -> dict:
     """The button that breaks long lines, if there are any: it says why, and what it would make of them."""
     try:
-        short = _with_short_lines(get_writer(), text or "")
+        short = _with_short_lines(get_writer(), text)
     except Exception:  # there is no model, and the page has said so when it was opened
         short = None
     if short is None:
@@ -40,11 +40,11 @@ def offer_line_breaks(get_writer: Callable[[], "Writer"], text: str | None) -> d
 
 def break_lines(get_writer: Callable[[], "Writer"], text: str | None) -> str:
     """The text with short lines, into the form."""
-    return _with_short_lines(get_writer(), text or "") or text
+    return _with_short_lines(get_writer(), text) or text
 
 
-def _with_short_lines(writer: "Writer", typed: str) -> str | None:
-    text, limits = tidied(typed), writer.limits
+def _with_short_lines(writer: "Writer", typed: str | None) -> str | None:
+    text, limits = tidied(typed or ""), writer.limits
     return with_short_lines(text, limits.max_lines) if len(text) <= limits.max_characters else None
 
 

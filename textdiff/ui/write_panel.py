@@ -52,16 +52,14 @@ class WritePanel:
 
     def request(self, *values) -> Request:
         """The request that the values of `inputs` make; ask `problems` first."""
-        chosen = dict(zip(self.fields, values, strict=True))
-        chosen["text"] = tidied(chosen["text"] or "")
+        chosen = self._chosen(values)
         whole = [name for name in chosen if name in NUMBERS and NUMBERS[name][2]]
         return Request(**chosen | {name: int(chosen[name]) for name in whole})
 
     def problems(self, writer: "Writer", *values) -> dict[str, str]:
         """Field name -> one sentence for the visitor, for every field that is wrong."""
-        chosen = dict(zip(self.fields, values, strict=True))
         problems = {name: number_problem(name, value) for name, value in self._numbers(values)}
-        limits, text = writer.limits, tidied(chosen["text"] or "")
+        limits, text = writer.limits, self._chosen(values)["text"]
         problems["text"] = alphabet.problem_with(text, limits.max_characters, limits.max_lines)
         if not any(problems.values()) and (sentence := writer.problem_with(request := self.request(*values))):
             problems[_culprit(writer, request)] = sentence
@@ -81,6 +79,11 @@ class WritePanel:
         shown = {name: {"visible": False} for name in self.fields if name in hidden}
         changes = {name: said.get(name, {}) | shown.get(name, {}) for name in self.fields}
         return [gr.update(**change) if change else gr.skip() for change in changes.values()]
+
+    def _chosen(self, values: Iterable) -> dict:
+        """Field name -> value, the text tidied."""
+        chosen = dict(zip(self.fields, values, strict=True))
+        return chosen | {"text": tidied(chosen["text"] or "")}
 
     def _numbers(self, values: Iterable) -> list[tuple[str, float | None]]:
         return [(name, value) for name, value in zip(self.fields, values, strict=True) if name in NUMBERS]

@@ -110,12 +110,17 @@
       return sheet ? drawTile(this.scratch, sheet, side, column, row).getImageData(0, 0, side, side).data : null;
     }
 
+    /** What a candidate or a large picture is in the end, as large as it is. */
+    drawFinal(canvas, { files }) {
+      const sheet = this.sheet(files.final);
+      drawTile(canvas, sheet, sheet ? sheet.height : this.size, 0);
+    }
+
     /** What `candidate` looks like at `step`: its picture in the end, before that the guess at it. */
     drawCandidate(canvas, candidate, step) {
-      const { files } = this.candidates[candidate];
-      const sheet = this.sheet(step === this.last ? files.final : files.x0);
-      if (step === this.last) drawTile(canvas, sheet, sheet ? sheet.height : this.size, 0);
-      else drawTile(canvas, sheet, this.size, step);
+      const picture = this.candidates[candidate];
+      if (step === this.last) this.drawFinal(canvas, picture);
+      else drawTile(canvas, this.sheet(picture.files.x0), this.size, step);
     }
 
     close() {

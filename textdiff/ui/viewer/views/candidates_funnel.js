@@ -1,7 +1,7 @@
 /* The funnel of a run in one row: how many pictures were drawn, how many stayed, how many were enlarged, which won. */
 (() => {
   "use strict";
-  const { node, cut, drawTile, plural } = window.textdiff;
+  const { node, cut, plural } = window.textdiff;
 
   /** Stands above the thresholds and follows them. */
   function funnel({ run }) {
@@ -28,8 +28,7 @@
       last.element.classList.toggle("td-unknown", !answer);
       if (!answer) return last.says("no answer yet", "it would have to be drawn");
       last.says("1 answer", `similarity ${cut(answer.verdict.similarity)}${answer.verdict.exact ? ", exact" : ""}`);
-      if (candidates.includes(answer)) run.drawCandidate(canvas, answer.index, run.last);
-      else drawTile(canvas, run.sheet(answer.files.final), upscaling.size, 0);
+      run.drawFinal(canvas, answer);
     }
 
     return { element, render };

@@ -1,7 +1,7 @@
 /* The answer of a run with large pictures: the picture that won, as large as it is, with what was read in it. */
 (() => {
   "use strict";
-  const { node, cut, plural, drawTile, winner } = window.textdiff;
+  const { node, cut, plural, winner } = window.textdiff;
 
   /** Stands above the pictures of the steps; null where no picture was drawn large. */
   function answerOf({ run, set }) {
@@ -10,7 +10,7 @@
     const { pictures, best, size } = run.upscaling;
     const large = pictures[best];
     const answer = winner(run.candidates[run.best], large);
-    const { reading, verdict, files } = answer;
+    const { reading, verdict } = answer;
     const canvas = node("canvas", {
       role: "img", "aria-label": `The answer, ${answer === large ? size : run.size} pixels wide`,
     });
@@ -29,9 +29,7 @@
         node("small", {}, how),
         node("button", { type: "button", class: "td-ask", onclick: () => set({ view: "candidates" }) },
           "See how it was chosen")));
-    const render = () => (answer === large ? drawTile(canvas, run.sheet(files.final), size, 0)
-      : run.drawCandidate(canvas, answer.index, run.last));
-    return { element, render };
+    return { element, render: () => run.drawFinal(canvas, answer) };
   }
 
   Object.assign(window.textdiff, { answerOf });
