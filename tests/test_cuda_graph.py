@@ -147,7 +147,7 @@ def test_no_part_of_a_network_waits_for_numbers_which_no_graph_can_do(kind):
 
 def test_a_denoiser_believes_the_same_with_graphs_and_without_and_watches_the_network_itself():
     network, record = lively_unet(), Recorder()
-    asked = {"network": network, "ids": IDS, "null_ids": null_ids(), "guidance": 3.0, "one_by_one": False}
+    asked = {"network": network, "ids": IDS, "null_ids": null_ids(), "guidance": 3.0}
     plain, quick = Denoiser(**asked), Denoiser(**asked, ask=Graphs(network, record))
     for t in (0.8, 0.4):
         assert torch.equal(quick(X_T, t).x0, plain(X_T, t).x0)

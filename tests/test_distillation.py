@@ -93,7 +93,7 @@ def test_scales_reach_from_one_to_the_largest_and_most_are_those_that_people_ask
 
 @pytest.mark.parametrize("scale", [1.0, 3.0, 8.0])
 def test_what_is_taught_is_the_guess_that_sampling_makes_in_two_calls(teacher, scale):
-    asked = Denoiser(network=teacher, ids=IDS, null_ids=null_ids(), guidance=scale, one_by_one=False)
+    asked = Denoiser(network=teacher, ids=IDS, null_ids=null_ids(), guidance=scale)
     for t in (0.1, 0.7, 0.98):
         times = torch.full((4,), t)
         _, v = two_velocities(teacher, X_T, times, IDS, null_ids(), torch.tensor([scale]))

@@ -72,7 +72,7 @@ def denoiser(network, **changes):
 
 def test_the_network_is_asked_once_and_told_the_scale(checkpoint):
     recorder = Recorder(checkpoint.network)
-    belief = denoiser(recorder, one_call=True, one_by_one=False)(X_T, T)
+    belief = denoiser(recorder, one_call=True)(X_T, T)
     ((x, t, ids, scale),) = recorder.questions
     assert torch.equal(x, X_T) and torch.equal(ids, IDS) and torch.equal(scale, torch.tensor([3.0]))
     assert belief.x0_unconditional is None
@@ -93,7 +93,7 @@ def test_where_there_is_no_guidance_it_is_asked_as_ever(checkpoint, changes, tim
 
 
 def test_attention_is_that_of_the_one_call_and_watching_changes_nothing(checkpoint):
-    ask = denoiser(checkpoint.network, one_call=True, one_by_one=False)
+    ask = denoiser(checkpoint.network, one_call=True)
     watched = ask(X_T, T, watch=True)
     assert torch.equal(watched.x0, ask(X_T, T).x0)
     with watch_attention(checkpoint.network) as seen, torch.no_grad():
@@ -103,26 +103,15 @@ def test_attention_is_that_of_the_one_call_and_watching_changes_nothing(checkpoi
 
 
 @pytest.mark.parametrize("autocast", [None, torch.bfloat16])
-def test_a_candidate_alone_equals_itself_in_a_batch_bit_by_bit(checkpoint, autocast):
-    together = denoiser(checkpoint.network, one_call=True, autocast=autocast)(X_T, T)
+def test_a_candidate_alone_equals_itself_among_others_of_its_text_bit_by_bit(checkpoint, autocast):
+    ids = ids_of(*4 * ["a\nb"])
+    together = denoiser(checkpoint.network, ids=ids, one_call=True, autocast=autocast)(X_T, T)
     for k in range(4):
-        alone = denoiser(checkpoint.network, ids=IDS[k : k + 1], one_call=True, autocast=autocast)
+        alone = denoiser(checkpoint.network, ids=ids[k : k + 1], one_call=True, autocast=autocast)
         assert torch.equal(alone(X_T[k : k + 1], T).x0[0], together.x0[k])
 
 
 # ---- a run
-
-
-@pytest.mark.parametrize(("count", "asked"), [(1, 2), (2, 2), (3, 4), (4, 4)])
-def test_in_bfloat16_an_odd_number_is_asked_as_an_even_one_which_threads_share_out_alike(
-    checkpoint, count, asked
-):
-    recorder = Recorder(checkpoint.network)
-    ask = denoiser(recorder, ids=IDS[:count], one_call=True, autocast=torch.bfloat16, one_by_one=False)
-    belief = ask(X_T[:count], T, watch=False)
-    ((x, _, ids, _),) = recorder.questions
-    assert len(x) == len(ids) == asked and len(belief.x0) == count
-    assert torch.equal(x[:count], X_T[:count]) and torch.equal(ids[-1], IDS[count - 1])
 
 
 def test_a_run_in_one_call_has_no_guess_without_the_text_and_can_be_kept(writer, tmp_path):

@@ -40,12 +40,11 @@ class Denoiser:
     function of the others, and the weights guidance and 1 - guidance add up to 1: so combining x0, the
     network's v, or the eps of the paper is all the same.
 
-    A candidate alone equals itself in a batch, bit by bit: in bf16 because the kernels sum in the same order
-    whatever the size of the batch, if only it is even (two threads share out an odd one otherwise; `bench`
-    looks whether it holds on a machine), so the last of an odd number is asked about twice; in fp32, where
-    they do not (measured: up to 2e-6 in v), because it always is alone: `one_by_one` gives each candidate a
-    forward pass of its own. That takes 6 % longer in fp32 and would take 45 % longer in bf16. Switch it off
-    where the last bits do not matter.
+    On a CPU a candidate alone equals itself among others of its text, bit by bit, whatever the number of
+    threads: products are the same in every even batch, so the last of an odd number is asked about twice, and
+    the network takes apart what would not be the same (`blocks.apart`). `bench` looks whether it holds on a
+    machine. Measured: it does on 2 to 8 threads; on one, float32 products of more than a dozen pictures have
+    other last bits.
 
     A network that has guidance distilled into it (training/distillation.py) may be asked in `one_call`: it is
     told the scale and guesses at once what the two questions give. There is no guess without the text then.
@@ -66,7 +65,6 @@ class Denoiser:
     small: Tensor | None = None  # (B, 3, H/2, W/2) in [-1, 1], for an upscaler
     clamp: bool = True  # keep the guesses at the clean picture inside [-1, 1]
     autocast: torch.dtype | None = None  # the network may compute in bfloat16; the pictures stay float32
-    one_by_one: bool = True
     ask: Callable[..., Tensor] | None = None  # answers as the network, but sooner, where nobody watches
 
     @property
@@ -96,30 +94,11 @@ class Denoiser:
         return Belief(x0=x0, eps=eps, x0_unconditional=unconditional, attention=attention)
 
     def _ask(self, x_t: Tensor, t: float, watch: bool) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
-        size = 1 if self.one_by_one else len(x_t)
         low, high = self.guided_between
         guided = self.guidance != 1 and low <= t <= high
         twice, told = guided and not self.one_call, guided and self.one_call
-        # One autocast around all passes: it keeps the weights that it has converted.
-        with torch.autocast(x_t.device.type, dtype=self.autocast, enabled=self.autocast is not None):
-            passes = [
-                self._one_pass(x_t, t, part, twice, told, watch)
-                for part in (slice(k, k + size) for k in range(0, len(x_t), size))
-            ]
-        v, v_unconditional, seen = zip(*passes, strict=True)
-        return (
-            torch.cat(v),
-            torch.cat(v_unconditional) if twice else None,
-            {name: torch.cat([part[name] for part in seen]) for name in seen[0]},
-        )
-
-    def _one_pass(
-        self, x_t: Tensor, t: float, part: slice, twice: bool, told: bool, watch: bool
-    ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
-        """One forward pass for the candidates of `part`."""
-        x_t, ids = x_t[part], self.ids[part]
-        count, small = len(x_t), None if self.small is None else self.small[part]
-        if count % 2 and self.autocast is not None:
+        ids, small, count = self.ids, self.small, len(x_t)
+        if count % 2:
             x_t, ids, small = (_even(part) for part in (x_t, ids, small))
         asked = len(x_t)
         if twice:  # both texts for each picture in one batch, its own first
@@ -129,12 +108,13 @@ class Denoiser:
         given = () if small is None else (small, torch.zeros_like(time))
         if told:
             given = (torch.full_like(time, self.guidance),)
-        if watch:
-            with watch_attention(self.network) as seen:
-                v = self.network(x_t, time, ids, *given)
-            attention = {name: weights[:count] for name, weights in seen.items()}
-        else:
-            v, attention = (self.ask or self.network)(x_t, time, ids, *given), {}
+        with torch.autocast(x_t.device.type, dtype=self.autocast, enabled=self.autocast is not None):
+            if watch:
+                with watch_attention(self.network) as seen:
+                    v = self.network(x_t, time, ids, *given)
+                attention = {name: weights[:count] for name, weights in seen.items()}
+            else:
+                v, attention = (self.ask or self.network)(x_t, time, ids, *given), {}
         v = v.float()
         return v[:count], v[asked:][:count] if twice else None, attention
 

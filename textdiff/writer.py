@@ -279,7 +279,6 @@ def denoiser_for(
         one_call=one_call,
         small=None if small is None else small.to(device),
         autocast=autocast,
-        one_by_one=device.type == "cpu" and autocast is None,
         ask=graphs_of(network) if device.type == "cuda" else None,
     )
 

@@ -150,7 +150,6 @@ def _draw(
         one_call=way.one_call,
         guided_between=way.guided_between,
         autocast=autocast,
-        one_by_one=False,
     )
     noise, generators = initial_noise(seeds, (3, size, size))
     times = sampling_times(way.steps, shift=SHIFT)

@@ -96,7 +96,7 @@ def _text_for(network: UNet) -> str:
 
 def _plain(denoiser: Denoiser) -> Denoiser:
     """The same question in float32, all pictures together, asked of the network itself."""
-    return replace(denoiser, autocast=None, one_by_one=False, ask=None)
+    return replace(denoiser, autocast=None, ask=None)
 
 
 def rival_cases(

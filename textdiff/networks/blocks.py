@@ -14,17 +14,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 GROUPS = 8  # of channels that are normalised together
+_SHARED_OUT = 1024  # cells: torch adds up a picture with so many by several threads, a smaller one by one
 _TINY = 1e-6  # keeps a vector of zeros from being divided by zero
 _kept: WeakKeyDictionary[nn.Module, tuple[list, object]] = WeakKeyDictionary()
 Made = TypeVar("Made")
 
 
 class Linear(nn.Linear):
-    """torch's; while sampling in bfloat16 on a CPU it keeps its weights packed for oneDNN."""
+    """torch's; while sampling in bfloat16 on a CPU it keeps its weights packed for oneDNN.
+
+    oneDNN's products are the same in every even batch; others are taken picture by picture.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if not _packs(x):
-            return super().forward(x)
+            return one_by_one(super().forward, x)
         kept = _packed(self, torch.ops.mkldnn._reorder_linear_weight)
         return torch.ops.mkldnn._linear_pointwise(x.bfloat16(), *kept, "none", [], "")
 
@@ -114,6 +118,16 @@ def _weights_of(layer: nn.Module) -> list[Tensor]:
     return [value for value in layer._parameters.values() if value is not None]
 
 
+class GroupNorm(nn.GroupNorm):
+    """torch's, with learned weight and bias; while sampling on a CPU as `group_norm` takes it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(GROUPS, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return group_norm(x, self.weight, self.bias)
+
+
 class TimeEmbedding(nn.Module):
     """Continuous time in [0, 1] -> (B, D). Sinusoids of 1000 t as in Ho et al. 2020, then a small MLP."""
 
@@ -146,7 +160,6 @@ class AdaGN(nn.Module):
 
     def __init__(self, channels: int, time_width: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, channels, affine=False)
         self.modulation = Linear(time_width, 2 * channels)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
@@ -154,8 +167,8 @@ class AdaGN(nn.Module):
     def forward(self, x: Tensor, time: "Tensor | Moment", positions: Tensor | None = None) -> Tensor:
         if isinstance(time, Moment) and positions is None:
             scale, shift = time.modulations[self][0].chunk(2)  # the norm itself can apply them
-            return F.group_norm(x, GROUPS, 1 + scale, shift)
-        return self.modulated(self.norm(x), time, positions)
+            return group_norm(x, 1 + scale, shift)
+        return self.modulated(group_norm(x), time, positions)
 
     def modulated(self, normed: Tensor, time: "Tensor | Moment", positions: Tensor | None = None) -> Tensor:
         """The second half, for a picture that several of these have in common: `normed` is its group norm."""
@@ -184,7 +197,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels: int, time_width: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, channels_in)
+        self.norm = GroupNorm(channels_in)
         self.conv1 = Conv2d(channels_in, channels, 3, padding=1)
         self.adagn = AdaGN(channels, time_width)
         self.conv2 = Conv2d(channels, channels, 3, padding=1)
@@ -204,7 +217,7 @@ class SelfAttention(nn.Module):
     def __init__(self, channels: int, head_channels: int) -> None:
         super().__init__()
         self.heads = channels // head_channels
-        self.norm = nn.GroupNorm(GROUPS, channels)
+        self.norm = GroupNorm(channels)
         self.to_qkv = Linear(channels, 3 * channels)
         self.out = Linear(channels, channels)
         nn.init.zeros_(self.out.weight)
@@ -247,9 +260,40 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
     return scores.softmax(-1).to(v.dtype) @ v
 
 
+def group_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """(B, C, H, W), normalised over GROUPS of channels, then times weight (C,) plus bias (C,)."""
+
+    def normed(part: Tensor) -> Tensor:
+        return F.group_norm(part, GROUPS, weight, bias)
+
+    return one_by_one(normed, x) if x.shape[2] * x.shape[3] >= _SHARED_OUT else normed(x)
+
+
 def silu_of_own(x: Tensor) -> Tensor:
     """SiLU of what nobody else needs: in its place, unless a gradient has to go back through it."""
-    return F.silu(x, inplace=not torch.is_grad_enabled())
+    if torch.is_grad_enabled():
+        return F.silu(x)
+    for part in apart(x) if x.dtype == torch.float32 else [x]:  # bfloat16 rounds such a last bit away
+        F.silu(part, inplace=True)
+    return x
+
+
+def one_by_one(act: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """act(x) for x (B, ...), as `apart` would have it."""
+    parts = [act(part) for part in apart(x)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def apart(x: Tensor) -> Sequence[Tensor]:
+    """x (B, ...) in the pieces that torch is to see: each of the B by itself while sampling on a CPU.
+
+    For what would give a candidate another last bit among others than alone. Threads share out a batch
+    evenly, so that where within a picture one ends and the next begins depends on how many pictures there
+    are: there a sum is parted elsewhere, and an exponential at the end of a share is computed in another way.
+    And Intel's float32 products add up in an order that depends on the number of rows.
+    """
+    sampling = x.is_cpu and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    return x.split(1) if sampling else [x]
 
 
 def unit_rms(x: Tensor) -> Tensor:

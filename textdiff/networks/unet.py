@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from textdiff import alphabet
 from textdiff.config import ModelConfig
 from textdiff.networks.blocks import (
-    GROUPS,
     AdaGN,
     Conv2d,
     Downsample,
+    GroupNorm,
     Moment,
     ResidualBlock,
     SelfAttention,
@@ -92,7 +92,7 @@ class UNet(nn.Module):
         assert not skips
 
         self._norms = [module for module in self.modules() if isinstance(module, AdaGN)]
-        self.out_norm = nn.GroupNorm(GROUPS, channels)
+        self.out_norm = GroupNorm(channels)
         self.out = Conv2d(channels, 3 * config.stem**2, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)

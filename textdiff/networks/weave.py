@@ -8,17 +8,18 @@ Legend: B pictures, N cells, T tokens, C channels, E text width.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textdiff.config import ModelConfig
 from textdiff.networks.blocks import (
-    GROUPS,
     AdaGN,
+    GroupNorm,
     Linear,
     Moment,
     at_once,
+    group_norm,
     merge_heads,
+    one_by_one,
     split_heads,
     to_cells,
     to_picture,
@@ -67,15 +68,16 @@ class CrossAttention(nn.Module):
         times as fast column by column. The last bit may differ, and training must repeat its bits.
         """
         by_column = not torch.is_grad_enabled() and k.shape[-2] < q.shape[-2]
-        rows, columns, along_keys = (k, q, -2) if by_column else (q, k, -1)
+        rows, columns = (k, q) if by_column else (q, k)
         # Unit-RMS vectors of c channels have products up to c: the temperature starts where 1/sqrt(c) would
         # put it.
         scores = (rows @ columns.transpose(-1, -2)).float() * (self.temperature / q.shape[-1])
         if hidden_keys is not None:
             hidden = hidden_keys[:, None, :, None] if by_column else hidden_keys[:, None, None]
             scores.masked_fill_(hidden, torch.finfo(scores.dtype).min)
-        weights = scores.softmax(along_keys)
-        return weights.transpose(-1, -2) if by_column else weights
+        if by_column:
+            return one_by_one(lambda part: part.softmax(-2), scores).transpose(-1, -2)
+        return scores.softmax(-1)
 
 
 class WeaveAttention(nn.Module):
@@ -104,7 +106,7 @@ class WeaveAttention(nn.Module):
     def forward(
         self, x: Tensor, text: Tensor, padding: Tensor, time: Tensor | Moment, positions: Tensor | None
     ) -> Tensor:
-        normed = F.group_norm(x, GROUPS)  # what both norms of the picture begin with
+        normed = group_norm(x)  # what both norms of the picture begin with
         if hasattr(self, "image_to_text"):
             cells = to_cells(self.image_norm(x, normed, time, positions))  # (B, N, C)
             text = text + self.image_to_text(self.text_norm(text), cells)  # (B, T, E)
@@ -119,7 +121,7 @@ class _Norm(nn.Module):
 
     def __init__(self, channels: int, time_width: int | None) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, channels) if time_width is None else AdaGN(channels, time_width)
+        self.norm = GroupNorm(channels) if time_width is None else AdaGN(channels, time_width)
 
     def forward(self, x: Tensor, normed: Tensor, time: Tensor | Moment, positions: Tensor | None) -> Tensor:
         if isinstance(self.norm, AdaGN):

@@ -95,7 +95,6 @@ def draw(
         one_call=one_call,
         small=None if small is None else small.to(device),
         autocast=autocast,
-        one_by_one=False,
     )
     noise, generators = initial_noise(list(seeds), (3, size, size))
     for move in sample(

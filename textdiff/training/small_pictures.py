@@ -147,7 +147,6 @@ def redrawing(base: UNet, ids: Tensor, null_ids: Tensor, autocast: torch.dtype |
         guidance=usual.guidance,
         one_call=usual.one_call,
         autocast=autocast,
-        one_by_one=False,
     )
 
 
