@@ -53,7 +53,8 @@ def client(served):
 
 @pytest.fixture(scope="module")
 def written(client):
-    return client.predict(text="Hi\nyou", candidates=2, steps=3, seed=9, api_name="/write")
+    # The text is tidied.
+    return client.predict(text="Hi\n\nyou ", candidates=2, steps=3, seed=9, api_name="/write")
 
 
 @pytest.fixture

@@ -68,7 +68,8 @@ def test_guidance_is_answered_with_all_guesses_side_by_side():
 
 
 def test_a_branch_is_answered_with_every_guess_of_both_runs():
-    *progress, answer = branched(FakeWriter(), ASKED | {"step": 1, "changes": {"text": "Ho\nyou"}})
+    changes = {"text": "Ho\nyou \n"}  # which is tidied
+    *progress, answer = branched(FakeWriter(), ASKED | {"step": 1, "changes": changes})
     assert progress == [{"step": step, "steps": 6} for step in range(1, 7)]
     old, new = (np.split(picture(answer[side]["picture"]), 3, axis=1) for side in ("old", "new"))
     for step in range(3):

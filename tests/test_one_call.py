@@ -242,6 +242,7 @@ def test_what_nobody_said_is_as_on_the_untouched_page_around_the_same_model():
         assert filled_in({"one_call": True, "guidance": None}, learnt)["guidance"] == 3
         assert filled_in({"one_call": None, "guidance": 1.5, "seed": 0}, learnt)["guidance"] == 1.5
     assert filled_in({"seed": 0, "text": None}, True) == {"seed": 0, "text": None}
+    assert filled_in({"text": " Hi\n\nyou\n"}, True) == {"text": "Hi\nyou"}
 
 
 def test_the_command_line_writes_in_one_call_where_that_is_learnt_unless_told_otherwise(weights, tmp_path):

@@ -25,7 +25,7 @@ from textdiff.run_loading import load
 from textdiff.samplers import STEP_RULES
 from textdiff.trajectory import MAX_SEED, Request
 from textdiff.ui import writing
-from textdiff.ui.form_filling import break_lines, following, offer_line_breaks, remember, restore
+from textdiff.ui.form_filling import following, offer_easier_text, remember, restore, take_offer
 from textdiff.ui.page import build_page, once
 from textdiff.ui.run_cache import RunCache
 from textdiff.ui.run_store import RunStore, address, first_recorded
@@ -319,19 +319,28 @@ def test_another_picture_gets_a_sentence_and_changes_nothing(panel, tmp_path):
         assert "no picture of textdiff" in shown["problem"]
 
 
-def test_a_page_without_a_model_offers_no_line_breaks_and_fails_silently():
+def test_a_page_without_a_model_offers_no_other_text_and_fails_silently():
     def no_model():
         raise ValueError("There are no weights here.")
 
-    assert offer_line_breaks(no_model, "Happy birthday, dear Anna") == gr.update(visible=False)
-    assert offer_line_breaks(FakeWriter, None) == gr.update(visible=False)
+    assert offer_easier_text(no_model, "Happy birthday, dear Anna") == gr.update(visible=False)
+    assert offer_easier_text(FakeWriter, None) == gr.update(visible=False)
 
 
 def test_a_text_that_is_too_long_in_all_is_left_as_it_is():
     book = "it was the best of times, " * 10_000  # looking for the best breaks would take hours
-    assert offer_line_breaks(FakeWriter, book) == gr.update(visible=False)
-    assert break_lines(FakeWriter, book) == book
-    assert break_lines(FakeWriter, "it was the best") == "it was\nthe best"
+    assert offer_easier_text(FakeWriter, book) == gr.update(visible=False)
+    assert take_offer(FakeWriter, book) == book
+    assert take_offer(FakeWriter, "it was the best") == "it was\nthe best"
+
+
+def test_accents_come_first_and_a_text_that_is_fine_stays_as_it_was_typed():
+    offered = offer_easier_text(FakeWriter, "déjà vu\n")
+    assert offered == gr.update(
+        visible=True, value="The model has seen English letters only. Use those: deja vu"
+    )
+    assert take_offer(FakeWriter, "déjà vu\n") == "deja vu"
+    assert take_offer(FakeWriter, " Hi ") == " Hi " and take_offer(FakeWriter, None) is None
 
 
 def test_the_page_is_served_to_this_machine_and_opens_its_runs_and_the_film_only(tmp_path):

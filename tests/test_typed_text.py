@@ -3,7 +3,7 @@ import pytest
 
 from textdiff.training.long_text import wide_prompt
 from textdiff.training.text_source import random_prompt
-from textdiff.typed_text import SHORT_LINE, tidied, with_short_lines
+from textdiff.typed_text import SHORT_LINE, tidied, with_plain_letters, with_short_lines
 
 LINES = 5
 
@@ -17,10 +17,7 @@ LINES = 5
         ("‘a’ ‚b‘ „c” d—e f‑g 3−2", "'a' ,b' \"c\" d-e f-g 3-2"),
         (" \n ", ""),
         ("", ""),
-        (
-            "Straße, déjà vu",
-            "Straße, déjà vu",
-        ),  # other letters are other letters: the model says that it has no such
+        ("Straße, déjà vu", "Straße, déjà vu"),  # other letters are others, until their writer says so
     ],
 )
 def test_what_no_picture_shows_is_left_out_and_typographic_signs_become_plain_ones(typed, taken):
@@ -31,6 +28,23 @@ def test_what_the_model_learns_from_is_tidy():
     rng = np.random.default_rng(1)
     texts = [random_prompt(rng, 48, LINES) for _ in range(200)]
     assert [tidied(text) for text in texts] == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("déjà vu", "deja vu"),
+        ("e\u0301te\u0301", "ete"),  # an accent may be a character of its own
+        ("Straße\nŁódź\nsmørrebrød", "Strasse\nLodz\nsmorrebrod"),
+        ("¿Qué? «Œuvre»", 'Que? "OEuvre"'),
+        ("plain, as it is", None),
+        ("日本 café", None),  # no letters of English stand for these
+        ("☕", None),
+        ("", None),
+    ],
+)
+def test_accents_can_be_left_out_where_letters_of_english_remain(text, plain):
+    assert with_plain_letters(text) == plain
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import re
 
 from textdiff.run_json import MAX_CANDIDATES, MAX_STEPS, MAX_TOKENS, MAX_UPSCALED, MAX_UPSCALER_STEPS
 from textdiff.trajectory import MAX_SEED, Request
+from textdiff.typed_text import tidied
 
 MAX_CHARACTERS = MAX_TOKENS - 1
 # Field -> (lowest, highest, whole numbers only).
@@ -46,10 +47,13 @@ def untouched(large: bool = False, one_call: bool = False) -> Request:
 
 
 def filled_in(values: dict, learnt: bool) -> dict:
-    """The values of fields; where `one_call` or a field of `ONE_CALL` is None, what is usual in its place.
+    """The values of fields as somebody says them who leaves some out: the text tidied; where `one_call` or a
+    field of `ONE_CALL` is None, what is usual in its place.
 
     `learnt`: the model has learnt guidance in one call, which is then the usual way.
     """
+    if isinstance(values.get("text"), str):
+        values = values | {"text": tidied(values["text"])}
     said = values.get("one_call")
     usual = untouched(one_call=learnt if said is None else said)
     left_out = [name for name in ("one_call", *ONE_CALL) if name in values and values[name] is None]

@@ -1,9 +1,12 @@
 """What people type, as the models here can write it: plain characters, short lines."""
 
 import textwrap
+import unicodedata
+
+from textdiff.alphabet import CHARACTERS
 
 # What a tablet makes of quotes, dashes and dots on its own.
-_PLAIN = str.maketrans(
+_SIGNS = str.maketrans(
     {
         **dict.fromkeys("‘’", "'"),
         **dict.fromkeys("“”„", '"'),
@@ -12,6 +15,12 @@ _PLAIN = str.maketrans(
         "…": "...",
     }
 )
+# Letters that have no accent to leave out.
+_SPELLED = {
+    **{"ß": "ss", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Þ": "Th", "þ": "th"},
+    **{"Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "Ð": "D", "ð": "d", "ı": "i"},
+    **{"«": '"', "»": '"', "¿": "", "¡": ""},
+}
 # Characters. At the smallest size, a line of so many has the wide letters of which there were most to learn
 # from, a longer one only the narrow letters: README.md, "How well it spells", says what that costs.
 SHORT_LINE = 12
@@ -23,8 +32,17 @@ def tidied(text: str) -> str:
     None of these can be read in a picture, so that one more line break at the end would make every picture a
     wrong one.
     """
-    lines = (" ".join(line.split()) for line in text.translate(_PLAIN).splitlines())
+    lines = (" ".join(line.split()) for line in text.translate(_SIGNS).splitlines())
     return "\n".join(line for line in lines if line)
+
+
+def with_plain_letters(text: str) -> str | None:
+    """The text as the letters of English spell it, without accents.
+
+    None where that would change nothing, or leave what no letters of English stand for.
+    """
+    plain = "".join(character if character in CHARACTERS else _plain(character) for character in text)
+    return plain if plain != text and set(plain) <= set(CHARACTERS) else None
 
 
 def with_short_lines(text: str, max_lines: int) -> str | None:
@@ -40,6 +58,11 @@ def with_short_lines(text: str, max_lines: int) -> str | None:
         if len(short) <= max_lines and max(map(len, short)) < longest:
             return "\n".join(short)
     return None
+
+
+def _plain(character: str) -> str:
+    parts = _SPELLED.get(character, unicodedata.normalize("NFKD", character))
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def _broken(line: str, width: int) -> list[str]:

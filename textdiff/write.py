@@ -18,7 +18,6 @@ from textdiff.guidance_options import add_guidance_options
 from textdiff.readers import READERS
 from textdiff.request_rules import filled_in
 from textdiff.trajectory import Candidate, Generation, Request, Upscaled
-from textdiff.typed_text import tidied
 from textdiff.weight_files import SHIPPED, upscaler_beside
 from textdiff.writer import Progress, Writer
 
@@ -31,7 +30,6 @@ def main(arguments: list[str] | None = None) -> None:
         if options.upscaled and large_weights:
             upscaler = load_checkpoint(large_weights, options.device)
         said = {field.name: getattr(options, field.name) for field in fields(Request)}
-        said["text"] = tidied(options.text)
         request = Request(**filled_in(said, checkpoint.network.config.distilled_guidance))
         writer = Writer(checkpoint, upscaler, options.allow_download)
         generation = _written(writer, request)

@@ -18,6 +18,7 @@ from textdiff.experiments.records import (
 )
 from textdiff.pixels import to_uint8
 from textdiff.trajectory import Candidate, Generation, Request
+from textdiff.typed_text import tidied
 from textdiff.ui.live_training import LETTERS, LiveTraining
 from textdiff.ui.viewer_component import png_address
 
@@ -90,6 +91,8 @@ def branched(
     request, step = request_of(laboratory, details), _typed(details, "step", int)
     asked = _typed(details, "changes", dict)
     changes = {name: _typed(asked, name, kind) for name, kind in _CHANGES.items() if name in asked}
+    if "text" in changes:
+        changes["text"] = tidied(changes["text"])
     for event in laboratory.branched(Branch(of=request, candidate=0, step=step, **changes)):
         if isinstance(event, Comparison):
             keep(event.new)

@@ -13,7 +13,7 @@ import gradio as gr
 from textdiff.picture_settings import read_settings
 from textdiff.request_link import from_query
 from textdiff.request_rules import ONE_CALL, checked, untouched
-from textdiff.typed_text import tidied, with_short_lines
+from textdiff.typed_text import tidied, with_plain_letters, with_short_lines
 from textdiff.ui.viewer_component import show_answer, show_problem
 from textdiff.ui.write_panel import WritePanel
 
@@ -26,26 +26,31 @@ def use_seed(asked: gr.EventData) -> tuple:
     return asked.seed, 1, show_answer("use_seed", seed=asked.seed)
 
 
-def offer_line_breaks(get_writer: Callable[[], "Writer"], text: str | None) -> dict:
-    """The button that breaks long lines, if there are any: it says why, and what it would make of them."""
+def offer_easier_text(get_writer: Callable[[], "Writer"], text: str | None) -> dict:
+    """The button that offers a text that is easier to write, if there is one: it says why, and which."""
     try:
-        short = _with_short_lines(get_writer(), text)
+        why, easier = _easier(get_writer(), text)
     except Exception:  # there is no model, and the page has said so when it was opened
-        short = None
-    if short is None:
+        easier = None
+    if easier is None:
         return gr.update(visible=False)
-    shown = short.replace("\n", " / ")
-    return gr.update(visible=True, value=f"Long lines are often misspelt. Break them: {shown}")
+    shown = easier.replace("\n", " / ")
+    return gr.update(visible=True, value=f"{why}: {shown}")
 
 
-def break_lines(get_writer: Callable[[], "Writer"], text: str | None) -> str:
-    """The text with short lines, into the form."""
-    return _with_short_lines(get_writer(), text) or text
+def take_offer(get_writer: Callable[[], "Writer"], text: str | None) -> str | None:
+    """The easier text, into the form."""
+    return _easier(get_writer(), text)[1] or text
 
 
-def _with_short_lines(writer: "Writer", typed: str | None) -> str | None:
+def _easier(writer: "Writer", typed: str | None) -> tuple[str, str | None]:
+    """What is the matter with the text, and what could be written instead; None if nothing."""
     text, limits = tidied(typed or ""), writer.limits
-    return with_short_lines(text, limits.max_lines) if len(text) <= limits.max_characters else None
+    if len(text) > limits.max_characters:
+        return "", None
+    if plain := with_plain_letters(text):
+        return "The model has seen English letters only. Use those", plain
+    return "Long lines are often misspelt. Break them", with_short_lines(text, limits.max_lines)
 
 
 def take_usual(one_call: bool, *values) -> list:

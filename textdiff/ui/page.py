@@ -15,11 +15,11 @@ from textdiff.ui.answering import EXPERIMENTS, answering, ending
 from textdiff.ui.endpoints import OUR_FAULT, Endpoints
 from textdiff.ui.experiments_panel import trained
 from textdiff.ui.form_filling import (
-    break_lines,
     following,
-    offer_line_breaks,
+    offer_easier_text,
     remember,
     restore,
+    take_offer,
     take_usual,
     use_seed,
 )
@@ -79,7 +79,7 @@ def build_page(
         armed, written = _listen_to_buttons(panel, viewer, get_writer, cache, Line(page, MODEL, waiting))
         followed = _fill_in(page, panel, viewer, get_writer, armed)
         _tell_costs(panel, get_writer, [followed, written])
-        _offer_line_breaks(panel, get_writer)
+        _offer_easier_text(panel, get_writer)
         endpoints = Endpoints(get_writer, cache, recorded_runs, runs, one_call)
         for name in endpoints.of_model:
             gr.api(getattr(endpoints, name), api_name=name, **ONE_MODEL)
@@ -153,11 +153,11 @@ def _tell_costs(panel: WritePanel, get_writer: Callable, moments: list) -> None:
     gr.on([field.change for field in panel.costly], *tell, trigger_mode="always_last", **BESIDE)
 
 
-def _offer_line_breaks(panel: WritePanel, get_writer: Callable) -> None:
-    """While the text is typed; nothing is broken before that is asked for."""
-    text, shorten = panel.fields["text"], panel.shorten
-    text.change(partial(offer_line_breaks, get_writer), text, shorten, trigger_mode="always_last", **AT_ONCE)
-    shorten.click(partial(break_lines, get_writer), text, text, **AT_ONCE)
+def _offer_easier_text(panel: WritePanel, get_writer: Callable) -> None:
+    """While the text is typed; nothing is changed before that is asked for."""
+    text, offer = panel.fields["text"], panel.offer
+    text.change(partial(offer_easier_text, get_writer), text, offer, trigger_mode="always_last", **AT_ONCE)
+    offer.click(partial(take_offer, get_writer), text, text, **AT_ONCE)
 
 
 # ---- handlers: the page binds `panel` and `get_writer`; `values` are those of `panel.inputs`

@@ -17,12 +17,12 @@ CSS = """
 #text textarea { font-family: var(--font-mono); font-size: 17px; line-height: 1.45; }
 #actions { gap: 10px; justify-content: end; }
 #actions button { flex: 1 1 44px; max-height: 62px; }
-#shorten {
+#offer {
   width: fit-content; max-width: 100%; min-width: 0; justify-content: start; text-align: left;
   white-space: pre-wrap; overflow-wrap: anywhere; font-weight: 400; font-size: 14px;
   background: none; border: 1px solid var(--border-color-primary); color: var(--body-text-color);
 }
-#shorten:hover { border-color: var(--body-text-color-subdued); }
+#offer:hover { border-color: var(--body-text-color-subdued); }
 #cost p { font-size: 14px; color: var(--body-text-color-subdued); margin: 0; min-height: 1.5em; }
 #examples > .label { display: none; }
 #examples, #settings {

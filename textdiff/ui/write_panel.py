@@ -36,7 +36,7 @@ class WritePanel:
     fields: dict[str, gr.components.Component]
     write: gr.Button
     stop: gr.Button
-    shorten: gr.Button  # breaks long lines; hidden while there is nothing to break
+    offer: gr.Button  # of a text that is easier to write; hidden while there is none
     cost: gr.Markdown  # what a run will take
     picture: gr.File  # whose settings are to be restored
 
@@ -107,7 +107,7 @@ def build_write_panel(large: bool = False, one_call: bool = False) -> WritePanel
         with gr.Column(scale=0, min_width=150, elem_id="actions"):
             write = gr.Button("Write", variant="primary", elem_id="write")
             stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
-    shorten = gr.Button(size="sm", elem_id="shorten", visible=False)
+    offer = gr.Button(size="sm", elem_id="offer", visible=False)
     cost = gr.Markdown(elem_id="cost")
     gr.Examples(
         [[example] for example in EXAMPLES],
@@ -187,7 +187,7 @@ def build_write_panel(large: bool = False, one_call: bool = False) -> WritePanel
         fields |= {"upscaled": upscaled, "upscaler_steps": upscaler_steps}
     if one_call:
         fields |= {"one_call": in_one_call}
-    return WritePanel(fields=fields, write=write, stop=stop, shorten=shorten, cost=cost, picture=picture)
+    return WritePanel(fields=fields, write=write, stop=stop, offer=offer, cost=cost, picture=picture)
 
 
 def _culprit(writer: "Writer", request: Request) -> str:
