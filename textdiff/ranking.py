@@ -73,14 +73,14 @@ def rank_upscaled(text: str, readings: Sequence[Reading]) -> tuple[Verdict, ...]
 
 
 def _choice(verdict: Verdict, best_similarity: float) -> str:
-    """The one sentence that says why a large picture was chosen or not."""
+    """The one sentence that says why a large picture is the best of them or not."""
     shown = _shown(verdict.similarity)
     if verdict.rank == 1:
-        return f"Chosen: no large picture has a similarity over {shown}."
+        return f"The best: no large picture has a similarity over {shown}."
     if verdict.similarity < best_similarity:
         most = _shown(best_similarity)
-        return f"Not chosen: its similarity is {shown}, and the best large picture reaches {most}."
-    return f"Not chosen: another one with similarity {shown} was read exactly, more surely, or drawn earlier."
+        return f"Not the best: its similarity is {shown}, and the best large picture reaches {most}."
+    return f"Not the best: another with similarity {shown} was read exactly, more surely, or drawn earlier."
 
 
 def _verdicts(

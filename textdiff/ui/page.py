@@ -140,6 +140,7 @@ def _fill_in(page: gr.Blocks, panel: WritePanel, viewer: gr.HTML, get_writer: Ca
     remembered = gr.BrowserState({}, storage_key="textdiff-settings", secret="textdiff")
     armed.success(partial(remember, panel), panel.inputs, remembered, **AT_ONCE)
     followed = page.load(following(panel), remembered, panel.inputs, **BESIDE)
+    followed.then(lambda: gr.update(interactive=True), None, panel.write, **AT_ONCE)
     greeted = [panel.fields["text"], panel.fields["reader"], viewer]
     followed.then(partial(introduce, get_writer), panel.fields["reader"], greeted, **BESIDE)
     return followed

@@ -105,7 +105,8 @@ def build_write_panel(large: bool = False, one_call: bool = False) -> WritePanel
             html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
         )
         with gr.Column(scale=0, min_width=150, elem_id="actions"):
-            write = gr.Button("Write", variant="primary", elem_id="write")
+            # Switched on when a link has filled in the form: before, it would write the form's own text.
+            write = gr.Button("Write", variant="primary", elem_id="write", interactive=False)
             stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
     offer = gr.Button(size="sm", elem_id="offer", visible=False)
     cost = gr.Markdown(elem_id="cost")
