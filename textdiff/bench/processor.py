@@ -95,7 +95,7 @@ def _text_for(network: UNet) -> str:
 
 
 def _plain(denoiser: Denoiser) -> Denoiser:
-    """The same question in float32, all pictures together, asked of the network itself."""
+    """The same question in float32, asked of the network itself."""
     return replace(denoiser, autocast=None, ask=None)
 
 
