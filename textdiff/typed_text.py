@@ -16,11 +16,13 @@ _SIGNS = str.maketrans(
     }
 )
 # Letters that have no accent to leave out.
-_SPELLED = {
-    **{"ß": "ss", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Þ": "Th", "þ": "th"},
-    **{"Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "Ð": "D", "ð": "d", "ı": "i"},
-    **{"«": '"', "»": '"', "¿": "", "¡": ""},
-}
+_SPELLED = str.maketrans(
+    {
+        **{"ß": "ss", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Þ": "Th", "þ": "th"},
+        **{"Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "Ð": "D", "ð": "d", "ı": "i"},
+        **{"«": '"', "»": '"', "¿": "", "¡": ""},
+    }
+)
 # Characters. At the smallest size, a line of so many has the wide letters of which there were most to learn
 # from, a longer one only the narrow letters: README.md, "How well it spells", says what that costs.
 SHORT_LINE = 12
@@ -41,7 +43,8 @@ def with_plain_letters(text: str) -> str | None:
 
     None where that would change nothing, or leave what no letters of English stand for.
     """
-    plain = "".join(character if character in CHARACTERS else _plain(character) for character in text)
+    parts = unicodedata.normalize("NFKD", text.translate(_SPELLED))  # an accent after its letter
+    plain = "".join(part for part in parts if not unicodedata.combining(part))
     return plain if plain != text and set(plain) <= set(CHARACTERS) else None
 
 
@@ -58,11 +61,6 @@ def with_short_lines(text: str, max_lines: int) -> str | None:
         if len(short) <= max_lines and max(map(len, short)) < longest:
             return "\n".join(short)
     return None
-
-
-def _plain(character: str) -> str:
-    parts = _SPELLED.get(character, unicodedata.normalize("NFKD", character))
-    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def _broken(line: str, width: int) -> list[str]:
